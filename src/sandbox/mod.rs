@@ -1,0 +1,1 @@
+//! A Kubernetes API server and a Prometheus query API on loopback, inside the binary.
