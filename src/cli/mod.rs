@@ -1,0 +1,386 @@
+//! The command line: clap's types, and the texts of the help. No logic, no I/O.
+
+mod connection;
+mod help;
+
+pub use connection::Connection;
+pub use help::{TOPICS, Topic};
+
+use crate::core::select::RoutePick;
+use crate::core::weight::Weights;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Moves a service's traffic to a new version, and back
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, propagate_version = true, args_override_self = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100, long_about = help::ROOT, after_help = help::MORE)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// The flags that every command takes
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Whom to connect to
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Colour: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Output", hide_short_help = true)]
+    pub color: Color,
+    /// Print results and errors, no messages
+    #[arg(short, long, global = true, help_heading = "Output", hide_short_help = true)]
+    pub quiet: bool,
+    /// Never ask; fail where a question would be asked
+    #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
+    pub no_input: bool,
+}
+
+/// When to colour
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set the weights of a service's routes
+    #[command(long_about = help::SHIFT)]
+    Shift(Shift),
+    /// Give the candidate everything
+    #[command(long_about = help::PROMOTE)]
+    Promote(Promote),
+    /// Put traffic back as it was before the release began
+    #[command(long_about = help::ROLLBACK)]
+    Rollback(Rollback),
+    /// Show what is routed where
+    #[command(long_about = help::STATUS)]
+    Status(Status),
+    /// Show the recorded changes of a service
+    #[command(long_about = help::HISTORY)]
+    History(History),
+    /// Run a cluster to try things in, on this machine
+    #[cfg(feature = "sandbox")]
+    #[command(long_about = help::SANDBOX, subcommand_required = true, arg_required_else_help = true)]
+    Sandbox {
+        /// What to do with it
+        #[command(subcommand)]
+        command: Sandbox,
+    },
+    /// Show a release from start to end in a sandbox of its own
+    #[cfg(feature = "sandbox")]
+    #[command(long_about = help::DEMO)]
+    Demo,
+    /// Print the shell completion script
+    #[command(long_about = help::COMPLETION)]
+    Completion {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+    /// Print the version
+    #[command(long_about = help::VERSION)]
+    Version {
+        /// Print only this program's version, and ask no server
+        #[arg(long)]
+        client: bool,
+        /// Output format
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+    /// Print help on a command or a topic
+    #[command(long_about = help::HELP)]
+    Help {
+        /// A command, or a topic: exit-codes, environment, formats, gitops, rbac, weights
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
+    },
+    /// Complete the words of a kubectl command line
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words behind the plugin's name
+        #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Which services
+#[derive(Debug, Args)]
+pub struct Services {
+    /// Services: `carts`, `vs/carts`, `carts.NAMESPACE`
+    #[arg(value_name = "SERVICE", required_unless_present_any = ["selector", "all"])]
+    pub services: Vec<String>,
+    /// All services whose virtual service has these labels
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with_all = ["services", "all"])]
+    pub selector: Option<String>,
+    /// All services of the namespace
+    #[arg(long, conflicts_with = "services")]
+    pub all: bool,
+}
+
+/// How to write
+#[derive(Debug, Args)]
+pub struct Write {
+    /// Route: its name, its index as `1` or `http[1]`, or `all`
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<RoutePick>,
+    /// Only print what would be sent: client asks no server to check it, server does
+    #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "client")]
+    pub dry_run: DryRun,
+    /// Print the change of each route as a diff
+    #[arg(long)]
+    pub diff: bool,
+    /// Answer questions with yes
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Shift even where nobody would answer
+    #[arg(long)]
+    pub force: bool,
+    /// Leave out the checks before the change
+    #[arg(long)]
+    pub no_preflight: bool,
+    /// Exit with 3 where there is nothing to change
+    #[arg(long)]
+    pub error_unchanged: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// Give up after this long
+    #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `shift`
+#[derive(Debug, Args)]
+pub struct Shift {
+    /// Which services
+    #[command(flatten)]
+    pub services: Services,
+    /// Weights, in the order of the route as `80/20` or by name as `old=80,new=20`
+    #[arg(long, short = 'w', value_name = "W/W", allow_hyphen_values = true)]
+    pub weights: Weights,
+    /// How to write
+    #[command(flatten)]
+    pub write: Write,
+}
+
+/// `promote`
+#[derive(Debug, Args)]
+pub struct Promote {
+    /// Which services
+    #[command(flatten)]
+    pub services: Services,
+    /// Destination that gets everything
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// How to write
+    #[command(flatten)]
+    pub write: Write,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Which services
+    #[command(flatten)]
+    pub services: Services,
+    /// Revision of `history` to go back to
+    #[arg(long, value_name = "N", conflicts_with = "to")]
+    pub to_revision: Option<u32>,
+    /// Destination that gets everything
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// How to write
+    #[command(flatten)]
+    pub write: Write,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Services; all of the namespace where none is named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Only virtual services with these labels
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "services")]
+    pub selector: Option<String>,
+    /// Go on and show changes
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// `sandbox`
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Subcommand)]
+pub enum Sandbox {
+    /// Start it
+    #[command(long_about = help::SANDBOX_UP)]
+    Up {
+        /// Where and how
+        #[command(flatten)]
+        place: SandboxPlace,
+        /// Return when it is ready, and leave it running
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Stop the one that was left running
+    #[command(long_about = help::SANDBOX_DOWN)]
+    Down {
+        /// Directory it was started with
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Run a command with KUBECONFIG set to a sandbox of its own
+    #[command(long_about = help::SANDBOX_RUN)]
+    Run {
+        /// Where and how
+        #[command(flatten)]
+        place: SandboxPlace,
+        /// The command and its arguments
+        #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Where a sandbox runs, and how
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct SandboxPlace {
+    /// Directory for its kubeconfig, certificates and log; the only place it writes to
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Port of the API server; a free one where none is given
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Port of the Prometheus query API; a free one where none is given
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub metrics_port: u16,
+    /// Simulated seconds in a second
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub speed: f64,
+    /// Something to go wrong: `409@patch:2`, `latency=500ms`, `reset@get:1`
+    #[arg(long, value_name = "FAULT", action = ArgAction::Append)]
+    pub fault: Vec<crate::FaultText>,
+    /// Begin without the example services
+    #[arg(long)]
+    pub empty: bool,
+}
+
+/// Output formats
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For people, with more columns
+    Wide,
+    /// The names of the objects
+    Name,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+/// Where a dry run ends
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// No dry run
+    None,
+    /// Nothing is sent that could write
+    Client,
+    /// The server checks it and stores nothing
+    Server,
+}
+
+/// Shells with completion
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// elvish
+    Elvish,
+    /// fish
+    Fish,
+    /// PowerShell
+    Powershell,
+    /// zsh
+    Zsh,
+}
+
+/// Reads a duration: `90s`, `1m30s`, `500ms`, `2h`; a unit is needed, but for `0`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration: write `30s`, `5m` or `1h30m`");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit_end = rest[digits..].find(|letter: char| letter.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let seconds = match &rest[digits..unit_end] {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+        rest = &rest[unit_end..];
+    }
+    match text.is_empty() {
+        true => Err(wrong()),
+        false => Ok(total),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for text in ["", "90", "s", "1d", "-1s", "1e400h", "1m 30s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

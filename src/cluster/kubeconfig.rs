@@ -1,0 +1,190 @@
+//! Finds and reads the kubeconfig.
+
+use super::Options;
+use crate::error::{Error, Result};
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+/// What the kubeconfig says.
+pub(super) struct Loaded {
+    pub config: Config,
+    pub context: String,
+    pub user: Option<String>,
+    /// The proxy that the kubeconfig names for the cluster.
+    pub proxy: Option<String>,
+}
+
+/// Reads `--kubeconfig`, else `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod this runs in.
+pub(super) async fn load(options: &Options) -> Result<Loaded> {
+    let mut kubeconfig = match &options.kubeconfig {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Error::usage(format!("cannot read the kubeconfig {}", path.display())).caused_by(error.to_string())
+            })?;
+            let mut read = parse(&text, options).map_err(|why| unreadable(&path.display().to_string(), &why))?;
+            absolute(&mut read, path.parent());
+            read
+        }
+        None => match default_files(options)? {
+            Some(read) => read,
+            None if options.server.is_some() => Kubeconfig::default(),
+            None => return in_cluster(),
+        },
+    };
+    if let Some(url) = &options.server {
+        point_at(&mut kubeconfig, url, options);
+    }
+    if let Some(file) = &options.certificate_authority {
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            cluster.certificate_authority = Some(file.to_string_lossy().into_owned());
+            cluster.certificate_authority_data = None;
+        }
+    }
+    let context = options.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|name| !name.is_empty());
+    let context = context.ok_or_else(|| Error::usage("the kubeconfig has no current context").hint(contexts(&kubeconfig)))?;
+    let named = kubeconfig.contexts.iter().find(|named| named.name == context);
+    let Some(named) = named else {
+        return Err(
+            Error::not_found(format!("the kubeconfig has no context `{}`", context.escape_debug())).hint(contexts(&kubeconfig))
+        );
+    };
+    let body = named.context.clone().unwrap_or_default();
+    let cluster = options.cluster.clone().unwrap_or(body.cluster);
+    let user = options.user.clone().or(body.user);
+    let named_cluster = kubeconfig.clusters.iter().find(|named| named.name == cluster).and_then(|named| named.cluster.as_ref());
+    let Some(named_cluster) = named_cluster else {
+        return Err(Error::not_found(format!("the kubeconfig has no cluster `{}`", cluster.escape_debug())));
+    };
+    let proxy = named_cluster.proxy_url.clone().filter(|url| !url.is_empty());
+    let selected = KubeConfigOptions { context: Some(context.clone()), cluster: Some(cluster), user: user.clone() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &selected).await.map_err(|error| {
+        Error::usage(format!("the context `{context}` of the kubeconfig cannot be used")).caused_by(error.to_string())
+    })?;
+    Ok(Loaded { config, context, user, proxy })
+}
+
+fn parse(text: &str, _options: &Options) -> Result<Kubeconfig, String> {
+    Kubeconfig::from_yaml(text).map_err(|error| first_line(&error.to_string()))
+}
+
+/// The files of `KUBECONFIG` merged, or `~/.kube/config`; `None` where there is neither.
+fn default_files(options: &Options) -> Result<Option<Kubeconfig>> {
+    let listed = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
+    let paths: Vec<std::path::PathBuf> = match &listed {
+        Some(value) => std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect(),
+        None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
+    };
+    let mut merged: Option<Kubeconfig> = None;
+    let mut missing = Vec::new();
+    for path in paths {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            // kubectl passes over files of the list that do not exist, too.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                missing.push(path.display().to_string());
+                continue;
+            }
+            Err(error) => {
+                return Err(Error::usage(format!("cannot read the kubeconfig {}", path.display())).caused_by(error.to_string()));
+            }
+        };
+        let mut read = parse(&text, options).map_err(|why| unreadable(&path.display().to_string(), &why))?;
+        absolute(&mut read, path.parent());
+        merged = Some(match merged {
+            None => read,
+            Some(before) => before
+                .merge(read)
+                .map_err(|error| Error::usage("the kubeconfigs do not fit together").caused_by(error.to_string()))?,
+        });
+    }
+    if merged.is_none() && listed.is_some() && options.server.is_none() {
+        return Err(Error::usage(format!("no such kubeconfig: {} (from KUBECONFIG)", missing.join(", "))));
+    }
+    Ok(merged)
+}
+
+fn in_cluster() -> Result<Loaded> {
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+        return Err(Error::usage("no kubeconfig: there is no ~/.kube/config, and neither --kubeconfig nor KUBECONFIG names one")
+            .hint("to try tidegate without a cluster: `tidegate demo`, or `tidegate sandbox run -- sh`"));
+    }
+    let config = Config::incluster()
+        .map_err(|error| Error::usage("the pod's service account cannot be used").caused_by(error.to_string()))?;
+    Ok(Loaded { config, context: "in-cluster".into(), user: None, proxy: None })
+}
+
+/// `--server` replaces the cluster of the context, or stands alone.
+fn point_at(kubeconfig: &mut Kubeconfig, url: &str, options: &Options) {
+    use kube::config::{Context, NamedAuthInfo, NamedCluster, NamedContext};
+    let current = options.context.clone().or_else(|| kubeconfig.current_context.clone());
+    let context =
+        kubeconfig.contexts.iter().find(|named| Some(&named.name) == current.as_ref()).and_then(|named| named.context.as_ref());
+    match options.cluster.clone().or_else(|| context.map(|context| context.cluster.clone())) {
+        Some(cluster) => {
+            for named in kubeconfig.clusters.iter_mut().filter(|named| named.name == cluster) {
+                named.cluster.get_or_insert_default().server = Some(url.to_owned());
+            }
+        }
+        None => {
+            let name = "server".to_owned();
+            let cluster = kube::config::Cluster {
+                server: Some(url.to_owned()),
+                certificate_authority: options.certificate_authority.as_ref().map(|file| file.to_string_lossy().into_owned()),
+                insecure_skip_tls_verify: options.insecure.then_some(true),
+                ..Default::default()
+            };
+            kubeconfig.clusters.push(NamedCluster { name: name.clone(), cluster: Some(cluster), other: Default::default() });
+            kubeconfig.auth_infos.push(NamedAuthInfo {
+                name: name.clone(),
+                auth_info: Some(Default::default()),
+                other: Default::default(),
+            });
+            let context = Context { cluster: name.clone(), user: Some(name.clone()), ..Default::default() };
+            kubeconfig.contexts.push(NamedContext { name: name.clone(), context: Some(context), other: Default::default() });
+            kubeconfig.current_context = Some(name);
+        }
+    }
+}
+
+/// Paths in a kubeconfig are relative to it.
+fn absolute(kubeconfig: &mut Kubeconfig, directory: Option<&std::path::Path>) {
+    let Some(directory) = directory else { return };
+    let fix = |path: &mut Option<String>| {
+        if let Some(path) = path
+            && !path.is_empty()
+            && std::path::Path::new(path).is_relative()
+        {
+            *path = directory.join(&*path).to_string_lossy().into_owned();
+        }
+    };
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        fix(&mut cluster.certificate_authority);
+    }
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        fix(&mut user.client_certificate);
+        fix(&mut user.client_key);
+        fix(&mut user.token_file);
+        if let Some(command) = user.exec.as_mut().and_then(|exec| exec.command.as_mut())
+            && command.contains('/')
+            && std::path::Path::new(command).is_relative()
+        {
+            *command = directory.join(&*command).to_string_lossy().into_owned();
+        }
+    }
+}
+
+fn contexts(kubeconfig: &Kubeconfig) -> String {
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
+    match names.is_empty() {
+        true => "it has no contexts at all".into(),
+        false => format!("choose one with `--context`: {}", names.join(", ")),
+    }
+}
+
+fn unreadable(file: &str, why: &str) -> Error {
+    Error::usage(format!("{file} is not a kubeconfig")).caused_by(why)
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or(text).to_owned()
+}

@@ -1,0 +1,18 @@
+//! The API server: the only place that names `kube`.
+//!
+//! kube finds and reads the kubeconfig, authenticates and builds the TLS configuration. The connection itself is ours
+//! ([`connect`] says why), and so are the requests ([`api`]): objects stay the JSON that the server sent.
+
+mod api;
+mod connect;
+mod credential;
+mod kubeconfig;
+mod proxy;
+mod read;
+mod watch;
+mod wording;
+
+pub use api::{DryRun, Patched, Reply};
+pub use connect::{Cluster, Options};
+pub use read::Found;
+pub use watch::{Event, Watch};

@@ -1,0 +1,80 @@
+//! Which proxy leads to the API server.
+//!
+//! kube 5 compares `NO_PROXY` with the proxy's own host instead of the API server's, so the decision is made here.
+
+use crate::error::{Error, Result};
+use http::Uri;
+
+/// The proxy for `server`: the kubeconfig's `proxy-url`, else `HTTPS_PROXY`, unless `NO_PROXY` excepts the server.
+/// As in client-go, `NO_PROXY` does not concern a proxy that the kubeconfig names.
+pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
+    let excepted = || either("NO_PROXY", "no_proxy").is_some_and(|list| excepts(&list, server));
+    let from_environment = || either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted());
+    let Some(url) = named.map(str::to_owned).or_else(from_environment) else { return Ok(None) };
+    // curl and client-go take a bare `host:port` for an HTTP proxy.
+    let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
+    full.parse().map(Some).map_err(|_| Error::usage(format!("`{url}` is not the URL of a proxy")))
+}
+
+/// Whether a `NO_PROXY` list names the server: `*`, a host, a domain (`.example.com` or `example.com`, which covers its
+/// subdomains), an address, a CIDR block, each with an optional port. The loopback is never proxied.
+fn excepts(list: &str, server: &Uri) -> bool {
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+    let port = server.port_u16().unwrap_or(443);
+    let address: Option<std::net::IpAddr> = host.parse().ok();
+    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
+        return true;
+    }
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let (name, wanted) = match entry.rsplit_once(':') {
+            Some((name, digits)) if !name.contains(':') && digits.parse::<u16>().is_ok() => (name, digits.parse::<u16>().ok()),
+            _ => (entry, None),
+        };
+        let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
+        let fits = match (address, name.split_once('/')) {
+            (Some(address), Some((network, bits))) => in_block(address, network, bits),
+            (Some(address), None) => name == "*" || name.parse() == Ok(address),
+            (None, _) => {
+                let domain = name.trim_start_matches("*.").trim_start_matches('.');
+                name == "*"
+                    || host == domain && !name.starts_with('.')
+                    || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+            }
+        };
+        fits && wanted.is_none_or(|wanted| wanted == port)
+    })
+}
+
+fn in_block(address: std::net::IpAddr, network: &str, bits: &str) -> bool {
+    use std::net::IpAddr::{V4, V6};
+    let (Ok(network), Ok(bits)) = (network.parse(), bits.parse::<u32>()) else { return false };
+    match (address, network) {
+        (V4(a), V4(b)) if bits <= 32 => bits == 0 || (a.to_bits() ^ b.to_bits()) >> (32 - bits) == 0,
+        (V6(a), V6(b)) if bits <= 128 => bits == 0 || (a.to_bits() ^ b.to_bits()) >> (128 - bits) == 0,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_is_compared_with_the_server() {
+        let excepts = |list: &str, server: &str| super::excepts(list, &server.parse().expect("a URL"));
+        assert!(excepts("*", "https://k8s.example.com"));
+        assert!(excepts("example.com", "https://k8s.example.com"));
+        assert!(excepts(".example.com", "https://k8s.example.com:6443"));
+        assert!(!excepts(".example.com", "https://example.com"));
+        assert!(!excepts("ample.com", "https://example.com"));
+        assert!(excepts("a, 10.0.0.0/8", "https://10.1.2.3:6443"));
+        assert!(!excepts("10.0.0.0/8", "https://11.1.2.3:6443"));
+        assert!(excepts("10.1.2.3:6443", "https://10.1.2.3:6443"));
+        assert!(!excepts("10.1.2.3:443", "https://10.1.2.3:6443"));
+        assert!(excepts("fd00::/8", "https://[fd00::1]:6443"));
+        assert!(excepts("", "https://127.0.0.1:6443"));
+        assert!(!excepts("", "https://k8s.example.com"));
+    }
+}

@@ -1,0 +1,16 @@
+//! What tidegate knows: weights, routes, releases, patches, plans and what must hold before traffic moves.
+//!
+//! Pure: no I/O, no clock, no printing. What was read comes in as [`serde_json::Value`], time as an argument.
+
+pub mod check;
+pub mod host;
+pub mod object;
+pub mod owner;
+pub mod patch;
+pub mod plan;
+pub mod release;
+pub mod route;
+pub mod select;
+pub mod status;
+pub mod suggest;
+pub mod weight;
