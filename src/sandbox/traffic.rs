@@ -1,0 +1,1 @@
+//! Requests that flow by the routes in force.
