@@ -39,9 +39,7 @@ impl From<ExecutionError> for Failure {
 /// without, `query` without its `?`; `body` is a form where the method is POST.
 pub fn handle(db: &Tsdb, now: f64, method: &str, path: &str, query: &str, body: &[u8]) -> Response {
     type Endpoint = fn(&Tsdb, f64, &Parameters) -> Result<Json, Failure>;
-    let label = path
-        .strip_prefix("/api/v1/label/")
-        .and_then(|rest| rest.strip_suffix("/values"));
+    let label = path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values"));
     let (endpoint, post): (Endpoint, bool) = match path {
         "/-/ready" if is_read(method) => return text(200, "Prometheus Server is Ready.\n"),
         "/-/healthy" if is_read(method) => return text(200, "Prometheus Server is Healthy.\n"),
@@ -51,9 +49,7 @@ pub fn handle(db: &Tsdb, now: f64, method: &str, path: &str, query: &str, body: 
         "/api/v1/series" => (series, true),
         "/api/v1/labels" => (label_names, true),
         "/api/v1/status/buildinfo" => (build, false),
-        _ if label.is_some_and(|name| !name.is_empty() && !name.contains('/')) => {
-            (label_values, false)
-        }
+        _ if label.is_some_and(|name| !name.is_empty() && !name.contains('/')) => (label_values, false),
         _ => return text(404, "404 page not found\n"),
     };
     if !(is_read(method) || (post && method == "POST")) {
@@ -64,19 +60,11 @@ pub fn handle(db: &Tsdb, now: f64, method: &str, path: &str, query: &str, body: 
         parameters.read(&String::from_utf8_lossy(body));
     }
     parameters.read(query);
-    parameters
-        .0
-        .extend(label.map(|name| ("label".to_owned(), decode(name))));
+    parameters.0.extend(label.map(|name| ("label".to_owned(), decode(name))));
     match endpoint(db, now, &parameters) {
         Ok(data) => api(200, json!({"status": "success", "data": data})),
-        Err(Failure::BadData(error)) => api(
-            400,
-            json!({"status": "error", "errorType": "bad_data", "error": error}),
-        ),
-        Err(Failure::Execution(error)) => api(
-            422,
-            json!({"status": "error", "errorType": "execution", "error": error}),
-        ),
+        Err(Failure::BadData(error)) => api(400, json!({"status": "error", "errorType": "bad_data", "error": error})),
+        Err(Failure::Execution(error)) => api(422, json!({"status": "error", "errorType": "execution", "error": error})),
     }
 }
 
@@ -85,19 +73,11 @@ fn is_read(method: &str) -> bool {
 }
 
 fn text(status: u16, body: &str) -> Response {
-    Response {
-        status,
-        content_type: "text/plain; charset=utf-8",
-        body: body.to_owned(),
-    }
+    Response { status, content_type: "text/plain; charset=utf-8", body: body.to_owned() }
 }
 
 fn api(status: u16, body: Json) -> Response {
-    Response {
-        status,
-        content_type: "application/json",
-        body: body.to_string(),
-    }
+    Response { status, content_type: "application/json", body: body.to_string() }
 }
 
 fn instant(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure> {
@@ -112,13 +92,7 @@ fn instant(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure
         }
         Value::Matrix(mut series) => {
             series.sort_by(|a, b| a.0.cmp(&b.0));
-            (
-                "matrix",
-                series
-                    .iter()
-                    .map(|(labels, samples)| matrix(labels, samples))
-                    .collect(),
-            )
+            ("matrix", series.iter().map(|(labels, samples)| matrix(labels, samples)).collect())
         }
     };
     Ok(json!({"resultType": kind, "result": result}))
@@ -131,25 +105,18 @@ fn range(db: &Tsdb, _: f64, parameters: &Parameters) -> Result<Json, Failure> {
     };
     let (start, end) = (bound("start")?, bound("end")?);
     if end < start {
-        return Err(Failure::parameter(
-            "end",
-            "end timestamp must not be before start time",
-        ));
+        return Err(Failure::parameter("end", "end timestamp must not be before start time"));
     }
     let text = parameters.get("step");
-    let step = text
-        .parse()
-        .ok()
-        .filter(|s: &f64| s.is_finite())
-        .map(millis)
-        .or_else(|| super::promql::duration(text));
+    let step = text.parse().ok().filter(|s: &f64| s.is_finite()).map(millis).or_else(|| super::promql::duration(text));
     let step = step.ok_or_else(|| Failure::parameter("step", cannot_parse(text, "duration")))?;
     if step <= 0 {
         let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(Failure::parameter("step", reason));
     }
     if (end - start) / step > 11_000 {
-        let reason = "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)";
+        let reason =
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)";
         return Err(Failure::BadData(reason.to_owned()));
     }
     let expr = parse(parameters.get("query")).map_err(|e| Failure::parameter("query", e))?;
@@ -157,26 +124,17 @@ fn range(db: &Tsdb, _: f64, parameters: &Parameters) -> Result<Json, Failure> {
     let mut found: BTreeMap<Labels, Vec<Sample>> = BTreeMap::new();
     for at in (0..=(end - start) / step).map(|i| start + i * step) {
         match evaluator.eval(&expr, at)? {
-            Value::Scalar(value) => found
-                .entry(Labels::new())
-                .or_default()
-                .push(Sample { at, value }),
+            Value::Scalar(value) => found.entry(Labels::new()).or_default().push(Sample { at, value }),
             Value::Vector(elements) => {
                 for element in elements {
-                    found.entry(element.labels).or_default().push(Sample {
-                        at,
-                        value: element.value,
-                    });
+                    found.entry(element.labels).or_default().push(Sample { at, value: element.value });
                 }
             }
             Value::Text(_) => return Err(no_range("string")),
             Value::Matrix(_) => return Err(no_range("range vector")),
         }
     }
-    let result: Json = found
-        .iter()
-        .map(|(labels, samples)| matrix(labels, samples))
-        .collect();
+    let result: Json = found.iter().map(|(labels, samples)| matrix(labels, samples)).collect();
     Ok(json!({"resultType": "matrix", "result": result}))
 }
 
@@ -184,21 +142,13 @@ fn series(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure>
     if parameters.all("match[]").next().is_none() {
         return Err(Failure::BadData("no match[] parameter provided".to_owned()));
     }
-    let found: BTreeSet<&Labels> = selected(db, now, parameters)?
-        .into_iter()
-        .map(|s| &s.labels)
-        .collect();
+    let found: BTreeSet<&Labels> = selected(db, now, parameters)?.into_iter().map(|s| &s.labels).collect();
     Ok(json!(found))
 }
 
 fn label_names(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure> {
     let found = selected(db, now, parameters)?;
-    Ok(json!(
-        found
-            .iter()
-            .flat_map(|s| s.labels.keys())
-            .collect::<BTreeSet<_>>()
-    ))
+    Ok(json!(found.iter().flat_map(|s| s.labels.keys()).collect::<BTreeSet<_>>()))
 }
 
 fn label_values(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure> {
@@ -209,12 +159,7 @@ fn label_values(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Fa
         return Err(Failure::BadData(format!("invalid label name: {name:?}")));
     }
     let found = selected(db, now, parameters)?;
-    Ok(json!(
-        found
-            .iter()
-            .filter_map(|s| s.labels.get(name))
-            .collect::<BTreeSet<_>>()
-    ))
+    Ok(json!(found.iter().filter_map(|s| s.labels.get(name)).collect::<BTreeSet<_>>()))
 }
 
 fn build(_: &Tsdb, _: f64, _: &Parameters) -> Result<Json, Failure> {
@@ -226,19 +171,11 @@ fn build(_: &Tsdb, _: f64, _: &Parameters) -> Result<Json, Failure> {
 }
 
 /// The series that any `match[]` accepts (all without one) and that have samples between `start` and `end`.
-fn selected<'a>(
-    db: &'a Tsdb,
-    now: f64,
-    parameters: &Parameters,
-) -> Result<Vec<&'a Series>, Failure> {
+fn selected<'a>(db: &'a Tsdb, now: f64, parameters: &Parameters) -> Result<Vec<&'a Series>, Failure> {
     let start = parameters.optional_time("start")?.unwrap_or(i64::MIN);
     let end = parameters.optional_time("end")?.unwrap_or(millis(now));
     let invalid = |e: ParseError| Failure::parameter("match[]", e);
-    let mut wanted = parameters
-        .all("match[]")
-        .map(parse_selector)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(invalid)?;
+    let mut wanted = parameters.all("match[]").map(parse_selector).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
     if wanted.is_empty() {
         wanted.push(Vec::new());
     }
@@ -248,10 +185,7 @@ fn selected<'a>(
 }
 
 fn matrix(labels: &Labels, samples: &[Sample]) -> Json {
-    let values: Json = samples
-        .iter()
-        .map(|s| json!([stamp(s.at), point(s.value)]))
-        .collect();
+    let values: Json = samples.iter().map(|s| json!([stamp(s.at), point(s.value)])).collect();
     json!({"metric": labels, "values": values})
 }
 
@@ -261,11 +195,7 @@ fn millis(seconds: f64) -> i64 {
 
 /// Seconds, with milliseconds only where there are some.
 fn stamp(at: i64) -> Json {
-    if at % 1000 == 0 {
-        json!(at / 1000)
-    } else {
-        json!(at as f64 / 1000.0)
-    }
+    if at % 1000 == 0 { json!(at / 1000) } else { json!(at as f64 / 1000.0) }
 }
 
 fn number(value: f64) -> String {
@@ -284,17 +214,13 @@ fn point(value: f64) -> String {
     let Some((digits, exponent)) = text.split_once('e').filter(|_| !plain) else {
         return number(value);
     };
-    let (sign, exponent) = exponent
-        .strip_prefix('-')
-        .map_or(("+", exponent), |e| ("-", e));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(("+", exponent), |e| ("-", e));
     format!("{digits}e{sign}{exponent:0>2}")
 }
 
 fn no_range(got: &str) -> Failure {
     let wanted = "must be Scalar or instant Vector";
-    Failure::BadData(format!(
-        "invalid expression type {got:?} for range query, {wanted}"
-    ))
+    Failure::BadData(format!("invalid expression type {got:?} for range query, {wanted}"))
 }
 
 fn cannot_parse(text: &str, what: &str) -> String {
@@ -304,11 +230,7 @@ fn cannot_parse(text: &str, what: &str) -> String {
 /// A Unix time or RFC 3339, in milliseconds.
 fn parse_time(text: &str) -> Result<i64, String> {
     // Beyond this range the arithmetic of windows could overflow.
-    let unix = text
-        .parse()
-        .ok()
-        .filter(|s: &f64| s.abs() < 1e13)
-        .map(millis);
+    let unix = text.parse().ok().filter(|s: &f64| s.abs() < 1e13).map(millis);
     let time = unix.or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()));
     time.ok_or_else(|| cannot_parse(text, "timestamp"))
 }
@@ -327,10 +249,7 @@ impl Parameters {
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     fn get<'a>(&'a self, name: &'a str) -> &'a str {
@@ -342,8 +261,7 @@ impl Parameters {
         if text.is_empty() {
             return Ok(None);
         }
-        let described =
-            |e| Failure::parameter(name, format_args!("Invalid time value for '{name}': {e}"));
+        let described = |e| Failure::parameter(name, format_args!("Invalid time value for '{name}': {e}"));
         parse_time(text).map(Some).map_err(described)
     }
 }
@@ -354,9 +272,7 @@ fn decode(text: &str) -> String {
     while let [first, tail @ ..] = rest {
         rest = tail;
         let escaped = match (first, tail) {
-            (b'%', [high, low, after @ ..]) => {
-                hex(*high).zip(hex(*low)).map(|(h, l)| (h * 16 + l, after))
-            }
+            (b'%', [high, low, after @ ..]) => hex(*high).zip(hex(*low)).map(|(h, l)| (h * 16 + l, after)),
             _ => None,
         };
         match (escaped, first) {

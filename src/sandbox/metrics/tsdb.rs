@@ -46,9 +46,7 @@ impl Series {
 
     /// Whether every matcher accepts the labels.
     pub fn accepts(&self, matchers: &[Matcher]) -> bool {
-        matchers
-            .iter()
-            .all(|m| m.accepts(self.labels.get(m.label()).map_or("", String::as_str)))
+        matchers.iter().all(|m| m.accepts(self.labels.get(m.label()).map_or("", String::as_str)))
     }
 }
 
@@ -95,10 +93,7 @@ impl Tsdb {
             if series.live && !targets.contains_key(&series.target) {
                 series.live = false;
                 series.value = 0.0;
-                series.samples.push_back(Sample {
-                    at: now,
-                    value: f64::from_bits(STALE),
-                });
+                series.samples.push_back(Sample { at: now, value: f64::from_bits(STALE) });
             }
         }
         self.targets = targets;
@@ -129,16 +124,7 @@ impl Tsdb {
         self.next += 1;
         self.index.insert(labels.clone(), id);
         let target = target.to_owned();
-        self.series.insert(
-            id,
-            Series {
-                labels,
-                target,
-                value: 0.0,
-                live: true,
-                samples: VecDeque::new(),
-            },
-        );
+        self.series.insert(id, Series { labels, target, value: 0.0, live: true, samples: VecDeque::new() });
         Some(Counter(id))
     }
 
@@ -155,10 +141,7 @@ impl Tsdb {
         let index = &mut self.index;
         self.series.retain(|_, series| {
             if series.live {
-                series.samples.push_back(Sample {
-                    at: now,
-                    value: series.value,
-                });
+                series.samples.push_back(Sample { at: now, value: series.value });
             }
             while series.samples.front().is_some_and(|s| s.at < oldest) {
                 series.samples.pop_front();
@@ -178,23 +161,12 @@ impl Tsdb {
         self.next += 1;
         self.index.insert(labels.clone(), id);
         let samples = samples.into_iter().collect();
-        self.series.insert(
-            id,
-            Series {
-                labels,
-                target: String::new(),
-                value: 0.0,
-                live: false,
-                samples,
-            },
-        );
+        self.series.insert(id, Series { labels, target: String::new(), value: 0.0, live: false, samples });
     }
 
     /// The series that every matcher accepts, in the order of their birth.
     pub fn select<'a>(&'a self, matchers: &'a [Matcher]) -> impl Iterator<Item = &'a Series> {
-        self.series
-            .values()
-            .filter(move |series| series.accepts(matchers))
+        self.series.values().filter(move |series| series.accepts(matchers))
     }
 }
 

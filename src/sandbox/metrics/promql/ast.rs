@@ -104,24 +104,9 @@ pub(super) enum Kind {
     Text(String),
     Selector(Selector),
     Negate(Box<Expr>),
-    Binary {
-        op: Op,
-        bool: bool,
-        matching: Matching,
-        left: Box<Expr>,
-        right: Box<Expr>,
-    },
-    Aggregate {
-        op: Aggregation,
-        grouping: Grouping,
-        param: Option<Box<Expr>>,
-        body: Box<Expr>,
-    },
-    Call {
-        name: String,
-        returns: Type,
-        args: Vec<Expr>,
-    },
+    Binary { op: Op, bool: bool, matching: Matching, left: Box<Expr>, right: Box<Expr> },
+    Aggregate { op: Aggregation, grouping: Grouping, param: Option<Box<Expr>>, body: Box<Expr> },
+    Call { name: String, returns: Type, args: Vec<Expr> },
 }
 
 impl Expr {
@@ -173,10 +158,7 @@ pub enum Op {
 
 impl Op {
     pub fn is_comparison(self) -> bool {
-        matches!(
-            self,
-            Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge
-        )
+        matches!(self, Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge)
     }
 
     pub fn is_set(self) -> bool {

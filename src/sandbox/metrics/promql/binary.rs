@@ -7,24 +7,14 @@ use super::ast::{Many, Matching, Op};
 use super::eval::{Element, Value, distinct};
 
 /// The result of an operator whose operand types the parser has checked.
-pub fn apply(
-    op: Op,
-    bool: bool,
-    matching: &Matching,
-    left: Value,
-    right: Value,
-) -> Result<Value, ExecutionError> {
+pub fn apply(op: Op, bool: bool, matching: &Matching, left: Value, right: Value) -> Result<Value, ExecutionError> {
     match (left, right) {
         (Value::Scalar(l), Value::Scalar(r)) => Ok(Value::Scalar(calculate(op, l, r))),
-        (Value::Vector(l), Value::Vector(r)) if op.is_set() => {
-            Ok(Value::Vector(set(op, matching, l, r)))
-        }
+        (Value::Vector(l), Value::Vector(r)) if op.is_set() => Ok(Value::Vector(set(op, matching, l, r))),
         (Value::Vector(l), Value::Vector(r)) => pairs(op, bool, matching, l, r).map(Value::Vector),
         (Value::Vector(l), Value::Scalar(r)) => with_scalar(op, bool, l, |v| (v, r)),
         (Value::Scalar(l), Value::Vector(r)) => with_scalar(op, bool, r, |v| (l, v)),
-        _ => Err(ExecutionError(
-            "binary expression must contain only scalar and instant vector types".to_owned(),
-        )),
+        _ => Err(ExecutionError("binary expression must contain only scalar and instant vector types".to_owned())),
     }
 }
 
@@ -56,12 +46,7 @@ fn outcome(op: Op, bool: bool, l: f64, r: f64, kept: f64) -> Option<f64> {
     (value != 0.0).then_some(kept)
 }
 
-fn with_scalar(
-    op: Op,
-    bool: bool,
-    elements: Vec<Element>,
-    sides: impl Fn(f64) -> (f64, f64),
-) -> Result<Value, ExecutionError> {
+fn with_scalar(op: Op, bool: bool, elements: Vec<Element>, sides: impl Fn(f64) -> (f64, f64)) -> Result<Value, ExecutionError> {
     let mut out = Vec::new();
     for mut element in elements {
         let (l, r) = sides(element.value);
@@ -76,20 +61,11 @@ fn with_scalar(
 }
 
 fn set(op: Op, matching: &Matching, left: Vec<Element>, right: Vec<Element>) -> Vec<Element> {
-    let of = |elements: &[Element]| -> HashSet<Labels> {
-        elements
-            .iter()
-            .map(|e| signature(matching, &e.labels))
-            .collect()
-    };
+    let of = |elements: &[Element]| -> HashSet<Labels> { elements.iter().map(|e| signature(matching, &e.labels)).collect() };
     let (in_left, in_right) = (of(&left), of(&right));
-    let missing =
-        |e: &Element, known: &HashSet<Labels>| !known.contains(&signature(matching, &e.labels));
+    let missing = |e: &Element, known: &HashSet<Labels>| !known.contains(&signature(matching, &e.labels));
     match op {
-        Op::And => left
-            .into_iter()
-            .filter(|e| !missing(e, &in_right))
-            .collect(),
+        Op::And => left.into_iter().filter(|e| !missing(e, &in_right)).collect(),
         Op::Unless => left.into_iter().filter(|e| missing(e, &in_right)).collect(),
         _ => {
             let added = right.into_iter().filter(|e| missing(e, &in_left));
@@ -107,11 +83,7 @@ fn pairs(
 ) -> Result<Vec<Element>, ExecutionError> {
     // The "one" side is looked up; with group_right that is the left.
     let swapped = matching.many == Many::Right;
-    let (many, one) = if swapped {
-        (right, left)
-    } else {
-        (left, right)
-    };
+    let (many, one) = if swapped { (right, left) } else { (left, right) };
     let mut by_signature: HashMap<Labels, Element> = HashMap::new();
     for element in one {
         let key = signature(matching, &element.labels);
@@ -132,11 +104,7 @@ fn pairs(
         let Some(other) = by_signature.get(&key) else {
             continue;
         };
-        let (l, r) = if swapped {
-            (other.value, element.value)
-        } else {
-            (element.value, other.value)
-        };
+        let (l, r) = if swapped { (other.value, element.value) } else { (element.value, other.value) };
         let Some(value) = outcome(op, bool, l, r, l) else {
             continue;
         };
@@ -149,9 +117,7 @@ fn pairs(
             } else {
                 "many-to-one matching must be explicit (group_left/group_right)"
             };
-            return Err(ExecutionError(format!(
-                "multiple matches for labels: {reason}"
-            )));
+            return Err(ExecutionError(format!("multiple matches for labels: {reason}")));
         }
         out.push(Element { labels, value });
     }
@@ -160,24 +126,11 @@ fn pairs(
 
 fn signature(matching: &Matching, labels: &Labels) -> Labels {
     let listed = |name: &String| matching.labels.contains(name);
-    let kept = labels.iter().filter(|(name, _)| {
-        if matching.on {
-            listed(name)
-        } else {
-            !listed(name) && *name != "__name__"
-        }
-    });
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    let kept = labels.iter().filter(|(name, _)| if matching.on { listed(name) } else { !listed(name) && *name != "__name__" });
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn result_labels(
-    op: Op,
-    bool: bool,
-    matching: &Matching,
-    mut labels: Labels,
-    one: &Labels,
-) -> Labels {
+fn result_labels(op: Op, bool: bool, matching: &Matching, mut labels: Labels, one: &Labels) -> Labels {
     if !op.is_comparison() || bool {
         labels.remove("__name__");
     }
@@ -194,9 +147,6 @@ fn result_labels(
 }
 
 fn show(labels: &Labels) -> String {
-    let pairs: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}={value:?}"))
-        .collect();
+    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
     format!("{{{}}}", pairs.join(", "))
 }

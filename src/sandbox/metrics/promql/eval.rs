@@ -43,10 +43,7 @@ pub struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     /// For one HTTP request: the limit of samples spans all its evaluations.
     pub fn new(db: &'a Tsdb) -> Self {
-        Self {
-            db,
-            samples: Cell::new(0),
-        }
+        Self { db, samples: Cell::new(0) }
     }
 
     /// The value of a query at a time in milliseconds.
@@ -58,50 +55,22 @@ impl<'a> Evaluator<'a> {
                 Some(range) => self.range(selector, range, at).map(Value::Matrix),
                 None => {
                     let found = self.instant(selector, at)?;
-                    Ok(Value::Vector(
-                        found
-                            .into_iter()
-                            .map(|(labels, s)| Element {
-                                labels,
-                                value: s.value,
-                            })
-                            .collect(),
-                    ))
+                    Ok(Value::Vector(found.into_iter().map(|(labels, s)| Element { labels, value: s.value }).collect()))
                 }
             },
             Kind::Negate(body) => match self.eval(body, at)? {
                 Value::Scalar(n) => Ok(Value::Scalar(-n)),
                 other => map(vector(other), |v| -v).map(Value::Vector),
             },
-            Kind::Binary {
-                op,
-                bool,
-                matching,
-                left,
-                right,
-            } => binary::apply(
-                *op,
-                *bool,
-                matching,
-                self.eval(left, at)?,
-                self.eval(right, at)?,
-            ),
-            Kind::Aggregate {
-                op,
-                grouping,
-                param,
-                body,
-            } => {
+            Kind::Binary { op, bool, matching, left, right } => {
+                binary::apply(*op, *bool, matching, self.eval(left, at)?, self.eval(right, at)?)
+            }
+            Kind::Aggregate { op, grouping, param, body } => {
                 let param = match param {
                     Some(param) => self.scalar(param, at)?,
                     None => f64::NAN,
                 };
-                Ok(Value::Vector(aggregate::apply(
-                    *op,
-                    grouping,
-                    param,
-                    self.vector(body, at)?,
-                )))
+                Ok(Value::Vector(aggregate::apply(*op, grouping, param, self.vector(body, at)?)))
             }
             Kind::Call { name, args, .. } => functions::call(self, name, args, at),
         }
@@ -119,11 +88,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The freshest sample of each series, unless it is too old or the series has ended.
-    pub(super) fn instant(
-        &self,
-        selector: &Selector,
-        at: i64,
-    ) -> Result<Vec<(Labels, Sample)>, ExecutionError> {
+    pub(super) fn instant(&self, selector: &Selector, at: i64) -> Result<Vec<(Labels, Sample)>, ExecutionError> {
         let at = at - selector.offset;
         let mut found = Vec::new();
         for series in self.db.select(&selector.matchers) {
@@ -137,19 +102,11 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The samples of each series in the `range` that ends at `at - offset`, both ends included.
-    pub(super) fn range(
-        &self,
-        selector: &Selector,
-        range: i64,
-        at: i64,
-    ) -> Result<Vec<(Labels, Vec<Sample>)>, ExecutionError> {
+    pub(super) fn range(&self, selector: &Selector, range: i64, at: i64) -> Result<Vec<(Labels, Vec<Sample>)>, ExecutionError> {
         let at = at - selector.offset;
         let mut found = Vec::new();
         for series in self.db.select(&selector.matchers) {
-            let samples: Vec<Sample> = series
-                .between(at - range, at)
-                .filter(|s| !s.is_stale())
-                .collect();
+            let samples: Vec<Sample> = series.between(at - range, at).filter(|s| !s.is_stale()).collect();
             if !samples.is_empty() {
                 self.count(samples.len() as u64)?;
                 found.push((series.labels.clone(), samples));
@@ -163,10 +120,7 @@ impl<'a> Evaluator<'a> {
         if self.samples.get() <= MAX_SAMPLES {
             return Ok(());
         }
-        Err(ExecutionError(
-            "query processing would load too many samples into memory in query execution"
-                .to_owned(),
-        ))
+        Err(ExecutionError("query processing would load too many samples into memory in query execution".to_owned()))
     }
 }
 
@@ -179,16 +133,10 @@ fn vector(value: Value) -> Vec<Element> {
 }
 
 /// A calculation on every element: the result is no longer the metric of that name.
-pub(super) fn map(
-    elements: Vec<Element>,
-    f: impl Fn(f64) -> f64,
-) -> Result<Vec<Element>, ExecutionError> {
+pub(super) fn map(elements: Vec<Element>, f: impl Fn(f64) -> f64) -> Result<Vec<Element>, ExecutionError> {
     let mapped = elements.into_iter().map(|mut e| {
         e.labels.remove("__name__");
-        Element {
-            value: f(e.value),
-            ..e
-        }
+        Element { value: f(e.value), ..e }
     });
     distinct(mapped.collect())
 }
@@ -199,7 +147,5 @@ pub(super) fn distinct(elements: Vec<Element>) -> Result<Vec<Element>, Execution
     if elements.iter().all(|e| seen.insert(&e.labels)) {
         return Ok(elements);
     }
-    Err(ExecutionError(
-        "vector cannot contain metrics with the same labelset".to_owned(),
-    ))
+    Err(ExecutionError("vector cannot contain metrics with the same labelset".to_owned()))
 }

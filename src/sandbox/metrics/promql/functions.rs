@@ -21,8 +21,9 @@ pub fn signature(name: &str) -> Option<Signature> {
     let (args, optional, returns): (&[Type], usize, Type) = match name {
         "abs" | "absent" | "ceil" | "floor" | "timestamp" => (&[Vector], 0, Vector),
         "delta" | "increase" | "irate" | "rate" => (&[Matrix], 0, Vector),
-        "avg_over_time" | "count_over_time" | "last_over_time" | "max_over_time"
-        | "min_over_time" | "sum_over_time" => (&[Matrix], 0, Vector),
+        "avg_over_time" | "count_over_time" | "last_over_time" | "max_over_time" | "min_over_time" | "sum_over_time" => {
+            (&[Matrix], 0, Vector)
+        }
         "clamp_max" | "clamp_min" => (&[Vector, Scalar], 0, Vector),
         "histogram_quantile" => (&[Scalar, Vector], 0, Vector),
         "round" => (&[Vector, Scalar], 1, Vector),
@@ -31,45 +32,26 @@ pub fn signature(name: &str) -> Option<Signature> {
         "vector" => (&[Scalar], 0, Vector),
         _ => return None,
     };
-    Some(Signature {
-        args,
-        optional,
-        returns,
-    })
+    Some(Signature { args, optional, returns })
 }
 
 /// Runs a function on arguments that fit its signature, at a time in milliseconds.
-pub fn call(
-    run: &Evaluator<'_>,
-    name: &str,
-    args: &[Expr],
-    at: i64,
-) -> Result<Value, ExecutionError> {
+pub fn call(run: &Evaluator<'_>, name: &str, args: &[Expr], at: i64) -> Result<Value, ExecutionError> {
     let each = |f: &dyn Fn(f64, f64) -> f64| {
         let (elements, parameter) = (run.vector(argument(args, 0)?, at)?, args.get(1));
         let parameter = parameter.map_or(Ok(f64::NAN), |p| run.scalar(p, at))?;
         map(elements, |v| f(v, parameter)).map(Value::Vector)
     };
-    let over = |f: &dyn Fn(&[Sample], Window) -> Option<f64>| {
-        over_time(run, argument(args, 0)?, at, false, f)
-    };
+    let over = |f: &dyn Fn(&[Sample], Window) -> Option<f64>| over_time(run, argument(args, 0)?, at, false, f);
     match name {
         "abs" => each(&|v, _| v.abs()),
         "ceil" => each(&|v, _| v.ceil()),
         "floor" => each(&|v, _| v.floor()),
         "clamp_max" => each(&|v, max| {
-            if max.is_nan() {
-                max
-            } else {
-                v.min(max) + 0.0 * v
-            }
+            if max.is_nan() { max } else { v.min(max) + 0.0 * v }
         }),
         "clamp_min" => each(&|v, min| {
-            if min.is_nan() {
-                min
-            } else {
-                v.max(min) + 0.0 * v
-            }
+            if min.is_nan() { min } else { v.max(min) + 0.0 * v }
         }),
         "round" if args.len() == 1 => each(&|v, _| (v + 0.5).floor()),
         "round" => each(&|v, to| (v * (1.0 / to) + 0.5).floor() / (1.0 / to)),
@@ -79,19 +61,14 @@ pub fn call(
         "irate" => over(&|s, _| irate(s)),
         "avg_over_time" => over(&|s, _| Some(mean(s))),
         "count_over_time" => over(&|s, _| Some(s.len() as f64)),
-        "last_over_time" => over_time(run, argument(args, 0)?, at, true, |s, _| {
-            Some(s.last()?.value)
-        }),
+        "last_over_time" => over_time(run, argument(args, 0)?, at, true, |s, _| Some(s.last()?.value)),
         "max_over_time" => over(&|s, _| extreme(s, |v, best| v > best)),
         "min_over_time" => over(&|s, _| extreme(s, |v, best| v < best)),
         "sum_over_time" => over(&|s, _| Some(sum(s))),
         "time" => Ok(Value::Scalar(seconds(at))),
         "vector" => {
             let value = run.scalar(argument(args, 0)?, at)?;
-            Ok(Value::Vector(vec![Element {
-                labels: Labels::new(),
-                value,
-            }]))
+            Ok(Value::Vector(vec![Element { labels: Labels::new(), value }]))
         }
         "scalar" => match run.vector(argument(args, 0)?, at)?.as_slice() {
             [only] => Ok(Value::Scalar(only.value)),
@@ -100,30 +77,20 @@ pub fn call(
         "absent" => {
             let argument = argument(args, 0)?;
             let found = run.vector(argument, at)?;
-            let element = Element {
-                labels: labels_of(argument),
-                value: 1.0,
-            };
-            Ok(Value::Vector(if found.is_empty() {
-                vec![element]
-            } else {
-                Vec::new()
-            }))
+            let element = Element { labels: labels_of(argument), value: 1.0 };
+            Ok(Value::Vector(if found.is_empty() { vec![element] } else { Vec::new() }))
         }
         "timestamp" => timestamp(run, argument(args, 0)?, at),
         "histogram_quantile" => {
             let quantile = run.scalar(argument(args, 0)?, at)?;
             histogram_quantile(quantile, run.vector(argument(args, 1)?, at)?).map(Value::Vector)
         }
-        _ => Err(ExecutionError(format!(
-            "unknown function with name {name:?}"
-        ))),
+        _ => Err(ExecutionError(format!("unknown function with name {name:?}"))),
     }
 }
 
 fn argument(args: &[Expr], index: usize) -> Result<&Expr, ExecutionError> {
-    args.get(index)
-        .ok_or_else(|| ExecutionError("missing argument".to_owned()))
+    args.get(index).ok_or_else(|| ExecutionError("missing argument".to_owned()))
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -148,10 +115,7 @@ fn over_time(
         return Ok(Value::Vector(Vec::new()));
     };
     let range = selector.range.unwrap_or_default();
-    let window = Window {
-        from: at - selector.offset - range,
-        to: at - selector.offset,
-    };
+    let window = Window { from: at - selector.offset - range, to: at - selector.offset };
     let mut out = Vec::new();
     for (mut labels, samples) in run.range(selector, range, at)? {
         if let Some(value) = f(&samples, window) {
@@ -167,23 +131,14 @@ fn over_time(
 /// How much a series grew in the window. The samples seldom touch the window's edges, so the growth between the
 /// first and the last is extended to an edge that is near (1.1 times the mean distance of samples), else by half
 /// that distance; a counter is never extended to before it was zero.
-fn extrapolated(
-    samples: &[Sample],
-    window: Window,
-    counter: bool,
-    per_second: bool,
-) -> Option<f64> {
+fn extrapolated(samples: &[Sample], window: Window, counter: bool, per_second: bool) -> Option<f64> {
     let [first, .., last] = samples else {
         return None;
     };
     let mut growth = last.value - first.value;
     if counter {
         // A counter that falls was reset: what it had before is added.
-        growth += samples
-            .windows(2)
-            .filter(|w| w[1].value < w[0].value)
-            .map(|w| w[0].value)
-            .sum::<f64>();
+        growth += samples.windows(2).filter(|w| w[1].value < w[0].value).map(|w| w[0].value).sum::<f64>();
     }
     let sampled = seconds(last.at - first.at);
     let mean_distance = sampled / (samples.len() - 1) as f64;
@@ -205,23 +160,13 @@ fn irate(samples: &[Sample]) -> Option<f64> {
     let [.., before, last] = samples else {
         return None;
     };
-    let growth = if last.value < before.value {
-        last.value
-    } else {
-        last.value - before.value
-    };
+    let growth = if last.value < before.value { last.value } else { last.value - before.value };
     Some(growth / seconds(last.at - before.at))
 }
 
 fn extreme(samples: &[Sample], better: fn(f64, f64) -> bool) -> Option<f64> {
     let values = samples.iter().map(|s| s.value);
-    values.reduce(|best, v| {
-        if better(v, best) || best.is_nan() {
-            v
-        } else {
-            best
-        }
-    })
+    values.reduce(|best, v| if better(v, best) || best.is_nan() { v } else { best })
 }
 
 /// Adds with Neumaier's correction: the sum and what rounding has lost of it.
@@ -230,18 +175,12 @@ fn add(value: f64, (sum, lost): (f64, f64)) -> (f64, f64) {
     if total.is_infinite() {
         return (total, 0.0);
     }
-    let missing = if sum.abs() >= value.abs() {
-        (sum - total) + value
-    } else {
-        (value - total) + sum
-    };
+    let missing = if sum.abs() >= value.abs() { (sum - total) + value } else { (value - total) + sum };
     (total, lost + missing)
 }
 
 fn sum(samples: &[Sample]) -> f64 {
-    let (sum, lost) = samples
-        .iter()
-        .fold((0.0, 0.0), |state, s| add(s.value, state));
+    let (sum, lost) = samples.iter().fold((0.0, 0.0), |state, s| add(s.value, state));
     if sum.is_infinite() { sum } else { sum + lost }
 }
 
@@ -254,33 +193,18 @@ fn mean(samples: &[Sample]) -> f64 {
             state = add(sample.value / count - mean / count, state);
         }
     }
-    if state.0.is_infinite() {
-        state.0
-    } else {
-        state.0 + state.1
-    }
+    if state.0.is_infinite() { state.0 } else { state.0 + state.1 }
 }
 
 /// The time of the sample itself for a bare selector, the time of the evaluation for anything calculated.
 fn timestamp(run: &Evaluator<'_>, argument: &Expr, at: i64) -> Result<Value, ExecutionError> {
     let dated = |mut labels: Labels, ms: i64| {
         labels.remove("__name__");
-        Element {
-            labels,
-            value: seconds(ms),
-        }
+        Element { labels, value: seconds(ms) }
     };
     let elements: Vec<Element> = match &argument.kind {
-        Kind::Selector(selector) => run
-            .instant(selector, at)?
-            .into_iter()
-            .map(|(l, s)| dated(l, s.at))
-            .collect(),
-        _ => run
-            .vector(argument, at)?
-            .into_iter()
-            .map(|e| dated(e.labels, at))
-            .collect(),
+        Kind::Selector(selector) => run.instant(selector, at)?.into_iter().map(|(l, s)| dated(l, s.at)).collect(),
+        _ => run.vector(argument, at)?.into_iter().map(|e| dated(e.labels, at)).collect(),
     };
     distinct(elements).map(Value::Vector)
 }
@@ -301,10 +225,7 @@ fn labels_of(expr: &Expr) -> Labels {
 }
 
 /// One quantile per histogram: elements that differ only in `le` are its buckets.
-fn histogram_quantile(
-    quantile: f64,
-    elements: Vec<Element>,
-) -> Result<Vec<Element>, ExecutionError> {
+fn histogram_quantile(quantile: f64, elements: Vec<Element>) -> Result<Vec<Element>, ExecutionError> {
     let mut histograms: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for Element { mut labels, value } in elements {
         let Some(edge) = labels.remove("le").and_then(|le| le.parse().ok()) else {
@@ -313,13 +234,7 @@ fn histogram_quantile(
         labels.remove("__name__");
         histograms.entry(labels).or_default().push((edge, value));
     }
-    Ok(histograms
-        .into_iter()
-        .map(|(labels, b)| Element {
-            labels,
-            value: bucket_quantile(quantile, b),
-        })
-        .collect())
+    Ok(histograms.into_iter().map(|(labels, b)| Element { labels, value: bucket_quantile(quantile, b) }).collect())
 }
 
 /// The quantile of cumulative buckets (upper edge, count), linear inside a bucket.
@@ -356,11 +271,7 @@ fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> f64 {
     };
     let rank = quantile * total;
     let Some(index) = finite.iter().position(|(_, count)| *count >= rank) else {
-        return if rank.is_nan() {
-            f64::NAN
-        } else {
-            *highest_edge
-        };
+        return if rank.is_nan() { f64::NAN } else { *highest_edge };
     };
     let (end, count) = finite[index];
     let (start, below) = match index.checked_sub(1) {

@@ -21,10 +21,8 @@ pub enum TokenKind {
 }
 
 /// Longer symbols first, so that `<=` is not read as `<`.
-const SYMBOLS: [&str; 22] = [
-    "==", "!=", "<=", ">=", "=~", "!~", "=", "<", ">", "+", "-", "*", "/", "%", "^", "(", ")", "{",
-    "}", "[", "]", ",",
-];
+const SYMBOLS: [&str; 22] =
+    ["==", "!=", "<=", ">=", "=~", "!~", "=", "<", ">", "+", "-", "*", "/", "%", "^", "(", ")", "{", "}", "[", "]", ","];
 
 /// Splits a query; the last token is always [`TokenKind::End`].
 pub fn lex(query: &str) -> Result<Vec<Token>, ParseError> {
@@ -40,14 +38,10 @@ pub fn lex(query: &str) -> Result<Vec<Token>, ParseError> {
             at += rest.find('\n').unwrap_or(rest.len());
             continue;
         } else if first.is_ascii_alphabetic() || first == '_' || first == ':' {
-            let end = rest
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
             at += end;
             TokenKind::Word(rest[..end].to_owned())
-        } else if first.is_ascii_digit()
-            || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
-        {
+        } else if first.is_ascii_digit() || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit())) {
             let end = number_end(rest);
             at += end;
             let text = &rest[..end];
@@ -60,26 +54,18 @@ pub fn lex(query: &str) -> Result<Vec<Token>, ParseError> {
                 }
             }
         } else if let '"' | '\'' | '`' = first {
-            let (text, length) =
-                string(rest, first).map_err(|m| ParseError::new(query, start, m))?;
+            let (text, length) = string(rest, first).map_err(|m| ParseError::new(query, start, m))?;
             at += length;
             TokenKind::Text(text)
         } else if let Some(symbol) = SYMBOLS.iter().find(|s| rest.starts_with(**s)) {
             at += symbol.len();
             TokenKind::Symbol(symbol)
         } else {
-            return Err(ParseError::new(
-                query,
-                start,
-                format!("unexpected character: {first:?}"),
-            ));
+            return Err(ParseError::new(query, start, format!("unexpected character: {first:?}")));
         };
         tokens.push(Token { kind, start });
     }
-    tokens.push(Token {
-        kind: TokenKind::End,
-        start: query.len(),
-    });
+    tokens.push(Token { kind: TokenKind::End, start: query.len() });
     Ok(tokens)
 }
 
@@ -122,9 +108,7 @@ pub fn duration(text: &str) -> Option<i64> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let count: i64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let unit_end = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let (_, ms) = units.find(|(unit, _)| *unit == &rest[..unit_end])?;
         rest = &rest[unit_end..];
         total = total.checked_add(count.checked_mul(*ms)?)?;

@@ -28,21 +28,13 @@ impl ParseError {
     fn new(query: &str, offset: usize, message: impl Into<String>) -> Self {
         let before = query.get(..offset).unwrap_or(query);
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before.len() - line_start + 1,
-            message: message.into(),
-        }
+        Self { line: before.matches('\n').count() + 1, column: before.len() - line_start + 1, message: message.into() }
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: parse error: {}",
-            self.line, self.column, self.message
-        )
+        write!(f, "{}:{}: parse error: {}", self.line, self.column, self.message)
     }
 }
 

@@ -2,9 +2,7 @@
 use regex::Regex;
 
 use super::ParseError;
-use super::ast::{
-    Aggregation, Expr, Grouping, Kind, Many, Matcher, Matching, Op, Selector, Test, Type,
-};
+use super::ast::{Aggregation, Expr, Grouping, Kind, Many, Matcher, Matching, Op, Selector, Test, Type};
 use super::functions;
 use super::lexer::{Token, TokenKind, lex};
 
@@ -13,12 +11,7 @@ const MAX_DEPTH: usize = 60;
 
 /// Reads a query.
 pub fn parse(query: &str) -> Result<Expr, ParseError> {
-    let mut parser = Parser {
-        query,
-        tokens: lex(query)?,
-        next: 0,
-        depth: 0,
-    };
+    let mut parser = Parser { query, tokens: lex(query)?, next: 0, depth: 0 };
     if parser.peek() == &TokenKind::End {
         return Err(ParseError::new(query, 0, "no expression found in input"));
     }
@@ -30,11 +23,7 @@ pub fn parse(query: &str) -> Result<Expr, ParseError> {
 /// Reads a bare selector, as `match[]` takes it.
 pub fn parse_selector(query: &str) -> Result<Vec<Matcher>, ParseError> {
     match parse(query)?.kind {
-        Kind::Selector(Selector {
-            matchers,
-            range: None,
-            offset: 0,
-        }) => Ok(matchers),
+        Kind::Selector(Selector { matchers, range: None, offset: 0 }) => Ok(matchers),
         _ => Err(ParseError::new(query, 0, "expected a series selector")),
     }
 }
@@ -52,15 +41,11 @@ impl Parser<'_> {
     }
 
     fn peek_at(&self, ahead: usize) -> &TokenKind {
-        self.tokens
-            .get(self.next + ahead)
-            .map_or(&TokenKind::End, |t| &t.kind)
+        self.tokens.get(self.next + ahead).map_or(&TokenKind::End, |t| &t.kind)
     }
 
     fn start(&self) -> usize {
-        self.tokens
-            .get(self.next)
-            .map_or(self.query.len(), |t| t.start)
+        self.tokens.get(self.next).map_or(self.query.len(), |t| t.start)
     }
 
     fn accept(&mut self, symbol: &str) -> bool {
@@ -85,15 +70,8 @@ impl Parser<'_> {
 
     /// The next token has no place here.
     fn unexpected<T>(&self, context: &str) -> Result<T, ParseError> {
-        let end = self
-            .tokens
-            .get(self.next + 1)
-            .map_or(self.query.len(), |t| t.start);
-        let text = self
-            .query
-            .get(self.start()..end)
-            .unwrap_or_default()
-            .trim_end();
+        let end = self.tokens.get(self.next + 1).map_or(self.query.len(), |t| t.start);
+        let text = self.query.get(self.start()..end).unwrap_or_default().trim_end();
         let what = match self.peek() {
             TokenKind::End => "end of input".to_owned(),
             TokenKind::Word(_) => format!("identifier {text:?}"),
@@ -108,11 +86,7 @@ impl Parser<'_> {
     }
 
     fn end(&self) -> Result<(), ParseError> {
-        if self.peek() == &TokenKind::End {
-            Ok(())
-        } else {
-            self.unexpected("")
-        }
+        if self.peek() == &TokenKind::End { Ok(()) } else { self.unexpected("") }
     }
 
     fn close(&mut self, symbol: &str) -> Result<(), ParseError> {
@@ -139,11 +113,7 @@ impl Parser<'_> {
             let bool = self.accept_word("bool");
             let matching = self.matching()?;
             // `^` groups to the right: what follows may hold another of the same strength.
-            let right = self.expression(if op == Op::Pow {
-                op.precedence() - 1
-            } else {
-                op.precedence()
-            })?;
+            let right = self.expression(if op == Op::Pow { op.precedence() - 1 } else { op.precedence() })?;
             left = self.binary(op, bool, matching, left, right, at)?;
         }
         self.depth -= 1;
@@ -158,15 +128,7 @@ impl Parser<'_> {
         }
     }
 
-    fn binary(
-        &self,
-        op: Op,
-        bool: bool,
-        matching: Matching,
-        l: Expr,
-        r: Expr,
-        at: usize,
-    ) -> Result<Expr, ParseError> {
+    fn binary(&self, op: Op, bool: bool, matching: Matching, l: Expr, r: Expr, at: usize) -> Result<Expr, ParseError> {
         let start = l.start;
         let types = (l.of_type(), r.of_type());
         for side in [&l, &r] {
@@ -183,31 +145,16 @@ impl Parser<'_> {
         }
         if op.is_set() && types != (Type::Vector, Type::Vector) {
             let name = format!("{op:?}").to_ascii_lowercase();
-            return self.fail(
-                start,
-                format!("set operator {name:?} not allowed in binary scalar expression"),
-            );
+            return self.fail(start, format!("set operator {name:?} not allowed in binary scalar expression"));
         }
         if matching != Matching::default() && types != (Type::Vector, Type::Vector) {
-            return self.fail(
-                start,
-                "vector matching only allowed between instant vectors",
-            );
+            return self.fail(start, "vector matching only allowed between instant vectors");
         }
         if op.is_set() && matching.many != Many::None {
             let name = format!("{op:?}").to_ascii_lowercase();
             return self.fail(start, format!("no grouping allowed for {name:?} operation"));
         }
-        Ok(Expr {
-            kind: Kind::Binary {
-                op,
-                bool,
-                matching,
-                left: Box::new(l),
-                right: Box::new(r),
-            },
-            start,
-        })
+        Ok(Expr { kind: Kind::Binary { op, bool, matching, left: Box::new(l), right: Box::new(r) }, start })
     }
 
     fn matching(&mut self) -> Result<Matching, ParseError> {
@@ -218,10 +165,7 @@ impl Parser<'_> {
         matching.on = self.is_word("on");
         self.next += 1;
         matching.labels = self.labels()?;
-        matching.many = match (
-            self.accept_word("group_left"),
-            self.accept_word("group_right"),
-        ) {
+        matching.many = match (self.accept_word("group_left"), self.accept_word("group_right")) {
             (true, _) => Many::Left,
             (_, true) => Many::Right,
             _ => return Ok(matching),
@@ -258,11 +202,7 @@ impl Parser<'_> {
         if !negative && !matches!(self.peek(), TokenKind::Symbol("+")) {
             let parenthesised = matches!(self.peek(), TokenKind::Symbol("("));
             let primary = self.primary()?;
-            return if parenthesised {
-                Ok(primary)
-            } else {
-                self.modifiers(primary)
-            };
+            return if parenthesised { Ok(primary) } else { self.modifiers(primary) };
         }
         self.next += 1;
         let body = self.expression(Op::Mul.precedence())?;
@@ -271,14 +211,7 @@ impl Parser<'_> {
             let message = "unary expression only allowed on expressions of type scalar or instant vector, got";
             return self.fail(start, format!("{message} {got:?}"));
         }
-        Ok(if negative {
-            Expr {
-                kind: Kind::Negate(Box::new(body)),
-                start,
-            }
-        } else {
-            body
-        })
+        Ok(if negative { Expr { kind: Kind::Negate(Box::new(body)), start } } else { body })
     }
 
     fn primary(&mut self) -> Result<Expr, ParseError> {
@@ -357,27 +290,13 @@ impl Parser<'_> {
                 (_, true) => "at most ",
                 (_, false) => "at least ",
             };
-            let wanted = if got > most {
-                most
-            } else {
-                most - function.optional
-            };
-            return self.fail(
-                start,
-                format!("expected {bound}{wanted} argument(s) in call to {name:?}, got {got}"),
-            );
+            let wanted = if got > most { most } else { most - function.optional };
+            return self.fail(start, format!("expected {bound}{wanted} argument(s) in call to {name:?}, got {got}"));
         }
         for (arg, wanted) in args.iter().zip(function.args) {
             self.check(arg, *wanted, &format!("call to function {name:?}"))?;
         }
-        Ok(Expr {
-            kind: Kind::Call {
-                name: name.to_owned(),
-                returns: function.returns,
-                args,
-            },
-            start,
-        })
+        Ok(Expr { kind: Kind::Call { name: name.to_owned(), returns: function.returns, args }, start })
     }
 
     fn aggregate(&mut self, op: Aggregation, start: usize) -> Result<Expr, ParseError> {
@@ -402,12 +321,7 @@ impl Parser<'_> {
         if let Some(param) = &param {
             self.check(param, Type::Scalar, "aggregation parameter")?;
         }
-        let kind = Kind::Aggregate {
-            op,
-            grouping,
-            param: param.map(Box::new),
-            body: Box::new(body),
-        };
+        let kind = Kind::Aggregate { op, grouping, param: param.map(Box::new), body: Box::new(body) };
         Ok(Expr { kind, start })
     }
 
@@ -417,10 +331,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         self.next += 1;
-        Ok(Some(Grouping {
-            without,
-            labels: self.labels()?,
-        }))
+        Ok(Some(Grouping { without, labels: self.labels()? }))
     }
 
     fn check(&self, expr: &Expr, wanted: Type, place: &str) -> Result<(), ParseError> {
@@ -428,48 +339,27 @@ impl Parser<'_> {
         if got == wanted {
             return Ok(());
         }
-        self.fail(
-            expr.start,
-            format!(
-                "expected type {} in {place}, got {}",
-                wanted.name(),
-                got.name()
-            ),
-        )
+        self.fail(expr.start, format!("expected type {} in {place}, got {}", wanted.name(), got.name()))
     }
 
     fn selector(&mut self, name: Option<String>) -> Result<Kind, ParseError> {
-        let start = self
-            .tokens
-            .get(self.next.saturating_sub(usize::from(name.is_some())))
-            .map_or(0, |t| t.start);
+        let start = self.tokens.get(self.next.saturating_sub(usize::from(name.is_some()))).map_or(0, |t| t.start);
         let mut matchers = Vec::new();
         if let Some(name) = name {
-            matchers.push(Matcher {
-                label: "__name__".to_owned(),
-                test: Test::Equal(name),
-            });
+            matchers.push(Matcher { label: "__name__".to_owned(), test: Test::Equal(name) });
         }
         if self.accept("{") {
             while !self.accept("}") {
                 matchers.push(self.matcher()?);
                 if !self.accept(",") && !matches!(self.peek(), TokenKind::Symbol("}")) {
-                    return self
-                        .unexpected_in_braces(" in label matching, expected \",\" or \"}\"");
+                    return self.unexpected_in_braces(" in label matching, expected \",\" or \"}\"");
                 }
             }
         }
         if matchers.iter().all(|m| m.accepts("")) {
-            return self.fail(
-                start,
-                "vector selector must contain at least one non-empty matcher",
-            );
+            return self.fail(start, "vector selector must contain at least one non-empty matcher");
         }
-        Ok(Kind::Selector(Selector {
-            matchers,
-            range: None,
-            offset: 0,
-        }))
+        Ok(Kind::Selector(Selector { matchers, range: None, offset: 0 }))
     }
 
     fn unexpected_in_braces<T>(&self, context: &str) -> Result<T, ParseError> {
@@ -485,8 +375,7 @@ impl Parser<'_> {
         let op = match self.peek() {
             TokenKind::Symbol(op @ ("=" | "!=" | "=~" | "!~")) => *op,
             _ => {
-                return self
-                    .unexpected_in_braces(" in label matching, expected label matching operator");
+                return self.unexpected_in_braces(" in label matching, expected label matching operator");
             }
         };
         self.next += 1;
@@ -499,15 +388,8 @@ impl Parser<'_> {
             Ok(regex) => Ok(regex),
             Err(error) => {
                 let reason = error.to_string();
-                let reason = reason
-                    .rsplit('\n')
-                    .next()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ");
-                self.fail(
-                    at,
-                    format!("error parsing regexp: {reason}: `^(?:{value})$`"),
-                )
+                let reason = reason.rsplit('\n').next().unwrap_or_default().trim_start_matches("error: ");
+                self.fail(at, format!("error parsing regexp: {reason}: `^(?:{value})$`"))
             }
         };
         let test = match op {
@@ -536,10 +418,7 @@ impl Parser<'_> {
                 let negative = self.accept("-");
                 let offset = self.duration(" in offset, expected duration")?;
                 let Kind::Selector(selector) = &mut expr.kind else {
-                    return self.fail(
-                        at,
-                        "offset modifier must be preceded by an instant or range vector selector",
-                    );
+                    return self.fail(at, "offset modifier must be preceded by an instant or range vector selector");
                 };
                 selector.offset = if negative { -offset } else { offset };
             } else {
