@@ -119,7 +119,7 @@ fn range(db: &Tsdb, _: f64, parameters: &Parameters) -> Result<Json, Failure> {
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)";
         return Err(Failure::BadData(reason.to_owned()));
     }
-    let expr = parse(parameters.get("query")).map_err(|e| Failure::parameter("query", e))?;
+    let expr = parse(parameters.get("query")).map_err(|e| Failure::BadData(e.to_string()))?;
     let evaluator = Evaluator::new(db);
     let mut found: BTreeMap<Labels, Vec<Sample>> = BTreeMap::new();
     for at in (0..=(end - start) / step).map(|i| start + i * step) {

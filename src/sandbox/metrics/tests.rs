@@ -97,17 +97,18 @@ fn a_vanished_target_ends_its_series() {
 
 #[test]
 fn the_past_and_the_number_of_series_are_bounded() {
-    let mut db = Tsdb::new(60.0, 2);
+    let mut db = Tsdb::new(1200.0, 2);
     let target = BTreeMap::from([("t".to_owned(), Labels::new())]);
     db.set_targets(target, 0);
     assert!(db.counter("t", labels(&[("__name__", "a")])).is_some());
     assert_eq!(db.counter("t", labels(&[("__name__", "b")])), None);
-    for second in 0..200 {
+    for second in 0..=3000 {
         db.scrape(second * 1000);
     }
-    assert_eq!(result(&db, 199, "count_over_time(a[1h])")[0]["value"][1], "61");
-    db.set_targets(BTreeMap::new(), 200_000);
-    for second in 200..262 {
+    let samples = |range: &str| result(&db, 3000, &format!("count_over_time(a[{range}])"))[0]["value"][1].clone();
+    assert_eq!((samples("10m"), samples("15m"), samples("1h")), (json!("601"), json!("621"), json!("641")));
+    db.set_targets(BTreeMap::new(), 3_001_000);
+    for second in 3001..=4202 {
         db.scrape(second * 1000);
     }
     assert_eq!(db.select(&[]).count(), 0);

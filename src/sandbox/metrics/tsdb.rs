@@ -9,6 +9,9 @@ pub type Labels = BTreeMap<String, String>;
 /// Prometheus's own bit pattern for "this series ended here"; a NaN that no calculation produces.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
+/// Every sample of the last ten minutes is kept; of what is older, as much as a usual scrape interval would leave.
+const FULL_MS: i64 = 600_000;
+
 /// One observed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
@@ -33,15 +36,32 @@ pub struct Series {
     target: String,
     value: f64,
     live: bool,
-    samples: VecDeque<Sample>,
+    /// Thinned out, and before all of `recent`.
+    old: VecDeque<Sample>,
+    recent: VecDeque<Sample>,
 }
 
 impl Series {
     /// The samples from `from` to `to`, both included, in milliseconds; markers of staleness among them.
     pub fn between(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = Sample> + '_ {
-        let start = self.samples.partition_point(|s| s.at < from);
-        let end = self.samples.partition_point(|s| s.at <= to).max(start);
-        self.samples.range(start..end).copied()
+        let within = move |samples: &VecDeque<Sample>| {
+            let start = samples.partition_point(|s| s.at < from);
+            start..samples.partition_point(|s| s.at <= to).max(start)
+        };
+        self.old.range(within(&self.old)).chain(self.recent.range(within(&self.recent))).copied()
+    }
+
+    /// Drops what is older than `oldest`, and of what is older than `thin` all but one sample in fifteen seconds.
+    fn age(&mut self, thin: i64, oldest: i64) {
+        while let Some(sample) = self.recent.front().copied().filter(|s| s.at < thin) {
+            self.recent.pop_front();
+            if sample.is_stale() || self.old.back().is_none_or(|last| sample.at - last.at >= 15_000) {
+                self.old.push_back(sample);
+            }
+        }
+        while self.old.front().is_some_and(|s| s.at < oldest) {
+            self.old.pop_front();
+        }
     }
 
     /// Whether every matcher accepts the labels.
@@ -54,7 +74,8 @@ impl Series {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Counter(u64);
 
-/// Counters of scraped targets, and their past. Bounded: samples older than the retention are dropped, and a label
+/// Counters of scraped targets, and their past. Bounded: samples older than ten minutes are thinned out to one in
+/// fifteen seconds, those older than the retention are dropped, and a label
 /// set beyond the limit of series is not taken up (it never happens below some hundreds of pods).
 #[derive(Debug)]
 pub struct Tsdb {
@@ -93,7 +114,7 @@ impl Tsdb {
             if series.live && !targets.contains_key(&series.target) {
                 series.live = false;
                 series.value = 0.0;
-                series.samples.push_back(Sample { at: now, value: f64::from_bits(STALE) });
+                series.recent.push_back(Sample { at: now, value: f64::from_bits(STALE) });
             }
         }
         self.targets = targets;
@@ -124,7 +145,7 @@ impl Tsdb {
         self.next += 1;
         self.index.insert(labels.clone(), id);
         let target = target.to_owned();
-        self.series.insert(id, Series { labels, target, value: 0.0, live: true, samples: VecDeque::new() });
+        self.series.insert(id, Series { labels, target, value: 0.0, live: true, old: VecDeque::new(), recent: VecDeque::new() });
         Some(Counter(id))
     }
 
@@ -137,16 +158,14 @@ impl Tsdb {
 
     /// Appends the value of every live counter, dated `now` in milliseconds, and forgets what is too old.
     pub fn scrape(&mut self, now: i64) {
-        let oldest = now - self.retention_ms;
+        let (thin, oldest) = (now - FULL_MS, now - self.retention_ms);
         let index = &mut self.index;
         self.series.retain(|_, series| {
             if series.live {
-                series.samples.push_back(Sample { at: now, value: series.value });
+                series.recent.push_back(Sample { at: now, value: series.value });
             }
-            while series.samples.front().is_some_and(|s| s.at < oldest) {
-                series.samples.pop_front();
-            }
-            let keep = series.live || !series.samples.is_empty();
+            series.age(thin, oldest);
+            let keep = series.live || !series.recent.is_empty() || !series.old.is_empty();
             if !keep {
                 index.remove(&series.labels);
             }
@@ -160,8 +179,8 @@ impl Tsdb {
         let id = self.next;
         self.next += 1;
         self.index.insert(labels.clone(), id);
-        let samples = samples.into_iter().collect();
-        self.series.insert(id, Series { labels, target: String::new(), value: 0.0, live: false, samples });
+        let (old, recent) = (VecDeque::new(), samples.into_iter().collect());
+        self.series.insert(id, Series { labels, target: String::new(), value: 0.0, live: false, old, recent });
     }
 
     /// The series that every matcher accepts, in the order of their birth.

@@ -81,6 +81,9 @@ fn pairs(
     left: Vec<Element>,
     right: Vec<Element>,
 ) -> Result<Vec<Element>, ExecutionError> {
+    if left.is_empty() || right.is_empty() {
+        return Ok(Vec::new());
+    }
     // The "one" side is looked up; with group_right that is the left.
     let swapped = matching.many == Many::Right;
     let (many, one) = if swapped { (right, left) } else { (left, right) };

@@ -47,12 +47,8 @@ pub fn call(run: &Evaluator<'_>, name: &str, args: &[Expr], at: i64) -> Result<V
         "abs" => each(&|v, _| v.abs()),
         "ceil" => each(&|v, _| v.ceil()),
         "floor" => each(&|v, _| v.floor()),
-        "clamp_max" => each(&|v, max| {
-            if max.is_nan() { max } else { v.min(max) + 0.0 * v }
-        }),
-        "clamp_min" => each(&|v, min| {
-            if min.is_nan() { min } else { v.max(min) + 0.0 * v }
-        }),
+        "clamp_max" => each(&|v, max| if v > max || max.is_nan() { max } else { v }),
+        "clamp_min" => each(&|v, min| if v < min || min.is_nan() { min } else { v }),
         "round" if args.len() == 1 => each(&|v, _| (v + 0.5).floor()),
         "round" => each(&|v, to| (v * (1.0 / to) + 0.5).floor() / (1.0 / to)),
         "rate" => over(&|s, w| extrapolated(s, w, true, true)),
@@ -138,7 +134,9 @@ fn extrapolated(samples: &[Sample], window: Window, counter: bool, per_second: b
     let mut growth = last.value - first.value;
     if counter {
         // A counter that falls was reset: what it had before is added.
-        growth += samples.windows(2).filter(|w| w[1].value < w[0].value).map(|w| w[0].value).sum::<f64>();
+        for pair in samples.windows(2).filter(|pair| pair[1].value < pair[0].value) {
+            growth += pair[0].value;
+        }
     }
     let sampled = seconds(last.at - first.at);
     let mean_distance = sampled / (samples.len() - 1) as f64;

@@ -80,6 +80,7 @@ impl Parser<'_> {
             TokenKind::Text(_) => format!("string {text:?}"),
             TokenKind::Symbol(")") => "right parenthesis ')'".to_owned(),
             TokenKind::Symbol("]") => "right bracket ']'".to_owned(),
+            TokenKind::Symbol(s) if Op::from_token(s).is_some() => format!("<op:{s}>"),
             TokenKind::Symbol(s) => format!("{s:?}"),
         };
         self.fail(self.start(), format!("unexpected {what}{context}"))
@@ -111,7 +112,7 @@ impl Parser<'_> {
             let at = self.start();
             self.next += 1;
             let bool = self.accept_word("bool");
-            let matching = self.matching()?;
+            let matching = self.matching(at)?;
             // `^` groups to the right: what follows may hold another of the same strength.
             let right = self.expression(if op == Op::Pow { op.precedence() - 1 } else { op.precedence() })?;
             left = self.binary(op, bool, matching, left, right, at)?;
@@ -157,7 +158,8 @@ impl Parser<'_> {
         Ok(Expr { kind: Kind::Binary { op, bool, matching, left: Box::new(l), right: Box::new(r) }, start })
     }
 
-    fn matching(&mut self) -> Result<Matching, ParseError> {
+    /// `at` is where the operator stands, for messages.
+    fn matching(&mut self, at: usize) -> Result<Matching, ParseError> {
         let mut matching = Matching::default();
         if !self.is_word("on") && !self.is_word("ignoring") {
             return Ok(matching);
@@ -172,6 +174,9 @@ impl Parser<'_> {
         };
         if matches!(self.peek(), TokenKind::Symbol("(")) {
             matching.include = self.labels()?;
+            if let Some(label) = matching.include.iter().find(|l| matching.on && matching.labels.contains(l)) {
+                return self.fail(at, format!("label {label:?} must not occur in ON and GROUP clause at once"));
+            }
         }
         Ok(matching)
     }
@@ -368,6 +373,7 @@ impl Parser<'_> {
     }
 
     fn matcher(&mut self) -> Result<Matcher, ParseError> {
+        let at = self.start();
         let TokenKind::Word(label) = self.peek().clone() else {
             return self.unexpected_in_braces(" in label matching, expected identifier or \"}\"");
         };
@@ -379,7 +385,6 @@ impl Parser<'_> {
             }
         };
         self.next += 1;
-        let at = self.start();
         let TokenKind::Text(value) = self.peek().clone() else {
             return self.unexpected_in_braces(" in label matching, expected string");
         };
