@@ -63,6 +63,13 @@ pub struct Connection {
     #[arg(long, global = true, value_name = "DURATION", env = "TIDEGATE_REQUEST_TIMEOUT", hide_env_values = true, hide_short_help = true, value_parser = super::duration)]
     pub request_timeout: Option<Duration>,
     /// Name under which changes are written
-    #[arg(long, global = true, value_name = "NAME", env = "TIDEGATE_FIELD_MANAGER", hide_env_values = true, hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "TIDEGATE_FIELD_MANAGER",
+        hide_env_values = true,
+        hide_short_help = true
+    )]
     pub field_manager: Option<String>,
 }

@@ -293,7 +293,7 @@ pub struct SandboxPlace {
     pub speed: f64,
     /// Something to go wrong: `409@patch:2`, `latency=500ms`, `reset@get:1`
     #[arg(long, value_name = "FAULT", action = ArgAction::Append)]
-    pub fault: Vec<crate::FaultText>,
+    pub fault: Vec<String>,
     /// Begin without the example services
     #[arg(long)]
     pub empty: bool,

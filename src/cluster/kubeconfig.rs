@@ -41,11 +41,11 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
         }
     }
     let context = options.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|name| !name.is_empty());
-    let context = context.ok_or_else(|| Error::usage("the kubeconfig has no current context").hint(contexts(&kubeconfig)))?;
+    let context = context.ok_or_else(|| Error::usage("the kubeconfig has no current context").hint(choice(&kubeconfig)))?;
     let named = kubeconfig.contexts.iter().find(|named| named.name == context);
     let Some(named) = named else {
         return Err(
-            Error::not_found(format!("the kubeconfig has no context `{}`", context.escape_debug())).hint(contexts(&kubeconfig))
+            Error::not_found(format!("the kubeconfig has no context `{}`", context.escape_debug())).hint(choice(&kubeconfig))
         );
     };
     let body = named.context.clone().unwrap_or_default();
@@ -65,6 +65,13 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
 
 fn parse(text: &str, _options: &Options) -> Result<Kubeconfig, String> {
     Kubeconfig::from_yaml(text).map_err(|error| first_line(&error.to_string()))
+}
+
+/// The names of the contexts, for completion; empty where there is no kubeconfig.
+pub fn contexts(options: &Options) -> Vec<String> {
+    let named = options.kubeconfig.as_ref().and_then(|path| parse(&std::fs::read_to_string(path).ok()?, options).ok());
+    let read = named.or_else(|| default_files(options).ok().flatten()).unwrap_or_default();
+    read.contexts.into_iter().map(|named| named.name).collect()
 }
 
 /// The files of `KUBECONFIG` merged, or `~/.kube/config`; `None` where there is neither.
@@ -173,7 +180,7 @@ fn absolute(kubeconfig: &mut Kubeconfig, directory: Option<&std::path::Path>) {
     }
 }
 
-fn contexts(kubeconfig: &Kubeconfig) -> String {
+fn choice(kubeconfig: &Kubeconfig) -> String {
     let names: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
     match names.is_empty() {
         true => "it has no contexts at all".into(),

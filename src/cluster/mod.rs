@@ -12,7 +12,8 @@ mod read;
 mod watch;
 mod wording;
 
-pub use api::{DryRun, Patched, Reply};
+pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
-pub use read::Found;
+pub use kubeconfig::contexts;
+pub use read::{Found, selector};
 pub use watch::{Event, Watch};

@@ -73,7 +73,7 @@ impl Cluster {
         }
         let mut found = Found::default();
         for namespace in namespaces {
-            let query = selector.map(|selector| format!("labelSelector={}", encode(selector)));
+            let query = selector.map(self::selector);
             let beside = async {
                 match preflight {
                     true => tokio::join!(self.rules(Some(&namespace), true), self.protected(&namespace)),
@@ -382,6 +382,11 @@ fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
 
 fn scope(namespace: Option<&str>) -> String {
     namespace.map(|namespace| format!("/namespaces/{namespace}")).unwrap_or_default()
+}
+
+/// The query that asks for objects with these labels.
+pub fn selector(labels: &str) -> String {
+    format!("labelSelector={}", encode(labels))
 }
 
 /// Percent-encodes a query value.

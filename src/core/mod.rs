@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no printing. What was read comes in as [`serde_json::Value`], time as an argument.
 
 pub mod check;
+pub mod conflict;
 pub mod host;
 pub mod object;
 pub mod owner;

@@ -66,6 +66,8 @@ pub struct Change {
     pub patch: Option<Patch>,
     /// The patch that takes exactly this change back; holds until somebody else changes the routes.
     pub inverse: Patch,
+    /// The weights to which `rollback` returns after this change, where there is a way back.
+    pub way_back: Option<Vec<(String, Labelled)>>,
 }
 
 /// The change of one route.
@@ -154,7 +156,7 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
             return Err(uncertain(service, "promote"));
         }
         let still = released_routes(service, *object, release)?.into_iter().map(|c| unmoved(c.route)).collect();
-        return Ok(vec![Change { object: *object, moves: still, patch: None, inverse: Patch::default() }]);
+        return Ok(vec![Change { object: *object, moves: still, patch: None, inverse: Patch::default(), way_back: None }]);
     }
     if let Some((_, release)) = released(Phase::Undone).first() {
         let candidate = release.candidate.as_deref().unwrap_or("NAME");
@@ -261,8 +263,13 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
     let settled = |c: &Chosen<'_>| c.route.destinations().iter().filter(|to| to.weight.value() > 0).count() == 1;
     if splits.iter().all(settled) {
         // Nothing was ever moved by tidegate, and nothing is between two sides.
-        let still =
-            |c: &Chosen<'_>| Change { object: c.object, moves: vec![unmoved(c.route)], patch: None, inverse: Patch::default() };
+        let still = |c: &Chosen<'_>| Change {
+            object: c.object,
+            moves: vec![unmoved(c.route)],
+            patch: None,
+            inverse: Patch::default(),
+            way_back: None,
+        };
         return Ok(splits.iter().map(still).collect());
     }
     Err(uncertain(service, "rollback"))
@@ -291,11 +298,11 @@ fn undone(service: &Service, index: usize, release: &Release, undo: Patch, autho
     patch.guard(["metadata", "uid"], json!(object.uid)).extend(undo);
     let inverse = restore(object, &moves, &patch);
     if release.phase == Phase::Undone {
-        return Ok(Change { object: index, moves, patch: None, inverse });
+        return Ok(Change { object: index, moves, patch: None, inverse, way_back: None });
     }
     let draft = Draft { verb: "rollback", phase: Phase::Undone, roles: None, fresh: false, author };
     draft.record(object, &moves, Release { phase: Phase::Undone, ..release.clone() }, &mut patch);
-    Ok(Change { object: index, moves, patch: Some(patch), inverse })
+    Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back: None })
 }
 
 /// The destinations are no longer where they were recorded: put the weights back where they are now, if that is certain.
@@ -535,9 +542,10 @@ impl Draft<'_> {
         let unchanged = !moves.iter().any(Move::changes);
         let in_progress = object.release.as_ref().is_some_and(|release| release.phase == Phase::Progressing);
         if unchanged && (self.phase == Phase::Progressing || !in_progress) {
-            return Ok(Change { object: index, moves, patch: None, inverse: Patch::default() });
+            return Ok(Change { object: index, moves, patch: None, inverse: Patch::default(), way_back: None });
         }
         let inverse = restore(object, &moves, &patch);
+        let way_back = (release.phase != Phase::Undone).then(|| release.before.clone());
         self.record(object, &moves, release, &mut patch);
         if patch.operations().len() > MAX_OPERATIONS {
             return Err(Error::usage(format!(
@@ -548,7 +556,7 @@ impl Draft<'_> {
             ))
             .hint("choose some of them with `--route`"));
         }
-        Ok(Change { object: index, moves, patch: Some(patch), inverse })
+        Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back })
     }
 
     /// The release after this change: the one in progress, or a new one whose before-image is what was read.

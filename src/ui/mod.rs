@@ -1,12 +1,14 @@
 //! What people see: the answer on stdout, the conversation on stderr, colour, questions.
 
+mod progress;
 mod report;
 mod status;
 mod text;
 mod time;
 
-pub use report::{Line, diff, plan, results};
-pub use status::{Screen, history, status};
+pub use progress::Progress;
+pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
+pub use status::{Screen, history, status, summary};
 pub use text::{data, printable};
 pub use time::age;
 
@@ -105,15 +107,32 @@ impl Ui {
         self.can_ask
     }
 
-    /// Asks; no is the default.
-    pub fn confirm(&self, question: &str) -> bool {
+    /// Shows what a question is about: to stderr, always.
+    pub fn show(&self, text: &str) {
+        self.to_stderr(text);
+    }
+
+    /// Asks; no is the default. The answer is read on a thread of its own, so that Ctrl-C is heard meanwhile.
+    pub async fn confirm(&self, question: &str) -> bool {
         self.to_stderr(&format!("{question} [y/N] "));
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        if matches!(read, Ok(0)) {
-            self.to_stderr("\n");
+        let read = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+        });
+        match read.await {
+            Ok(Ok(answer)) => {
+                if !answer.ends_with('\n') {
+                    self.to_stderr("\n");
+                }
+                matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+            }
+            _ => false,
         }
-        matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Shows on a terminal that something is going on, once it takes a while; ends when it is dropped.
+    pub fn progress(&self, what: &str, wanted: bool) -> Option<Progress> {
+        (wanted && self.err_is_terminal && !self.quiet).then(|| Progress::start(what))
     }
 
     /// Whether the reader of stdout has gone.

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 /// `text` without control characters: names come from other people, and a terminal obeys what it is sent.
 pub fn printable(text: &str) -> String {
-    text.chars().flat_map(|letter| if letter.is_control() && letter != '\n' { letter.escape_default().collect() } else { vec![letter] }).collect()
+    text.chars()
+        .flat_map(|letter| if letter.is_control() && letter != '\n' { letter.escape_default().collect() } else { vec![letter] })
+        .collect()
 }
 
 /// A value as one JSON document or as YAML, with a final newline.

@@ -1,0 +1,2 @@
+# fish completion for tidegate: the program itself knows what fits.
+TIDEGATE_COMPLETE=fish tidegate | source

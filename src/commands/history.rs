@@ -1,0 +1,60 @@
+//! `history`: the recorded changes of a service.
+
+use super::Context;
+use crate::cli::{Format, History};
+use crate::core::object::Object;
+use crate::core::release::{Labelled, Revision};
+use crate::error::Result;
+use crate::ui::{self, Screen, data};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    revision: &'a Revision,
+    current: bool,
+}
+
+pub async fn run(context: &Context, arguments: History) -> Result<()> {
+    let service = arguments.service.parse()?;
+    let (_, cluster) = context.connect(None).await?;
+    let found = cluster.find(&service, false).await?;
+    let ui = &context.ui;
+    let objects: Vec<&Object> =
+        found.services.iter().flat_map(|service| &service.objects).filter(|object| !object.history.is_empty()).collect();
+    let screen = Screen { namespaces: false, wide: false, terminal: ui.out_is_terminal, now: jiff::Timestamp::now() };
+    match arguments.output {
+        Format::Json | Format::Yaml => {
+            let shown: Vec<Shown<'_>> = objects
+                .iter()
+                .flat_map(|object| {
+                    let current = in_force(object);
+                    object.history.iter().map(move |revision| Shown { revision, current: current == Some(revision.revision) })
+                })
+                .collect();
+            ui.answer(&data(&shown, arguments.output == Format::Yaml));
+        }
+        Format::Name => objects.iter().for_each(|object| ui.answer(&format!("{}\n", object.title()))),
+        Format::Table | Format::Wide => {
+            for object in &objects {
+                if objects.len() > 1 {
+                    ui.answer(&format!("{}\n", object.title()));
+                }
+                ui.answer(&ui::history(&object.history, in_force(object), screen));
+            }
+            if objects.is_empty() {
+                ui.say(&format!("No changes recorded for {}.\n", arguments.service));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The newest revision whose weights are those of the object.
+fn in_force(object: &Object) -> Option<u32> {
+    let stands = |(id, weights): &(String, Labelled)| {
+        let route = object.routes.iter().find(|route| route.id.to_string() == *id);
+        route.is_some_and(|route| weights.iter().all(|weight| route.weights().contains(weight)))
+    };
+    object.history.iter().rev().find(|revision| revision.routes.iter().all(stands)).map(|revision| revision.revision)
+}

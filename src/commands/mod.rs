@@ -1,0 +1,172 @@
+//! One file a command: arguments in, report out.
+
+mod change;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod help;
+mod history;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod status;
+mod version;
+
+use crate::cli::{Cli, Color, Command, Global, Shell};
+use crate::cluster::Cluster;
+use crate::core::host::ServiceRef;
+use crate::error::{Error, Kind, Result};
+use crate::exec::{Journal, State};
+use crate::settings::Settings;
+use crate::ui::Ui;
+use anstream::ColorChoice;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What every command has.
+struct Context {
+    ui: Ui,
+    global: Global,
+    journal: Journal,
+}
+
+impl Context {
+    /// Resolves the settings and connects.
+    async fn connect(&self, timeout: Option<Duration>) -> Result<(Settings, Cluster)> {
+        let settings = Settings::resolve(&self.global.connection, timeout)?;
+        let cluster = Cluster::connect(&settings.connection).await?;
+        Ok((settings, cluster))
+    }
+
+    /// ` -n NAME` where the user named a namespace: printed commands must mean the same one.
+    fn namespace_flag(&self) -> String {
+        self.global.connection.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default()
+    }
+}
+
+/// Runs a command to its exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    let color = match cli.global.color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let ui = Ui::new(color, cli.global.quiet, !cli.global.no_input);
+    let context = Context { ui, global: cli.global, journal: Journal::default() };
+    let result = match cli.command {
+        Command::Completion { shell } => {
+            context.ui.answer(script(shell));
+            Ok(())
+        }
+        Command::Complete { words } => {
+            context.ui.answer(&crate::complete::for_kubectl(words));
+            Ok(())
+        }
+        Command::Help { topic } => help::run(&context.ui, &topic),
+        Command::Version { client: true, output } => version::client(&context.ui, output),
+        command => asynchronous(&context, command),
+    };
+    if let Err(error) = &result {
+        // A watch that is ended by hand has nothing to explain.
+        if !error.message.is_empty() {
+            context.ui.error(error);
+        }
+        return ExitCode::from(error.kind.code());
+    }
+    ExitCode::from(if context.ui.lost_output() { Kind::Failed.code() } else { crate::exit::OK })
+}
+
+fn asynchronous(context: &Context, command: Command) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::failed("the program cannot start").caused_by(error.to_string()))?;
+    let result = runtime.block_on(async {
+        let running = dispatch(context, command);
+        tokio::select! {
+            biased;
+            result = running => result,
+            () = interrupt() => Err(interrupted(context)),
+        }
+    });
+    // A question that nobody answered keeps a thread; the process does not wait for it.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::Shift(arguments) => change::shift(context, arguments).await,
+        Command::Promote(arguments) => change::promote(context, arguments).await,
+        Command::Rollback(arguments) => change::rollback(context, arguments).await,
+        Command::Status(arguments) => status::run(context, arguments).await,
+        Command::History(arguments) => history::run(context, arguments).await,
+        Command::Version { output, .. } => version::with_server(context, output).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox { command } => sandbox::run(context, command).await,
+        #[cfg(feature = "sandbox")]
+        Command::Demo => demo::run(context).await,
+        // These need no runtime and were answered before.
+        Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } => Ok(()),
+    }
+}
+
+/// Ends when the user presses Ctrl-C, or the process is asked to end.
+async fn interrupt() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What stands, and the commands that look or undo.
+fn interrupted(context: &Context) -> Error {
+    standing(context, Error::new(Kind::Interrupted, "interrupted"))
+}
+
+/// Adds to `error` what was written until it happened.
+fn standing(context: &Context, mut error: Error) -> Error {
+    let touched = context.journal.touched();
+    if touched.is_empty() {
+        error.message += "; nothing was written";
+        return error;
+    }
+    for (name, state) in &touched {
+        let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+        let told = match state {
+            State::Written => "was changed",
+            _ => "may have been changed: the patch was sent and its answer not seen",
+        };
+        error.message += &format!("; {name} {told}");
+        error = error.hint(format!(
+            "look: `tidegate status vs/{name} -n {namespace}`; undo: `tidegate rollback vs/{name} -n {namespace}`"
+        ));
+    }
+    error
+}
+
+/// The services named, each once.
+fn services(names: &[String]) -> Result<Vec<ServiceRef>> {
+    let mut services: Vec<ServiceRef> = Vec::new();
+    for name in names {
+        let service: ServiceRef = name.parse()?;
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    Ok(services)
+}
+
+fn script(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Bash => include_str!("../../completions/tidegate.bash"),
+        Shell::Elvish => include_str!("../../completions/tidegate.elv"),
+        Shell::Fish => include_str!("../../completions/tidegate.fish"),
+        Shell::Powershell => include_str!("../../completions/tidegate.ps1"),
+        Shell::Zsh => include_str!("../../completions/_tidegate"),
+    }
+}

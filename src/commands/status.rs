@@ -1,0 +1,208 @@
+//! `status`: what is routed where, once or as it changes.
+
+use super::Context;
+use crate::cli::{Format, Status};
+use crate::cluster::{Cluster, Event};
+use crate::core::check::{Endpoints, Rules};
+use crate::core::object::Object;
+use crate::core::status::{self, ServiceStatus};
+use crate::error::{Error, Kind, Result};
+use crate::ui::{self, Screen, data};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The screen is drawn at most five times a second.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Endpoints are read again this often while watching.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// What a destination's state is judged by.
+struct Around {
+    rules: Rules,
+    endpoints: Endpoints,
+}
+
+/// Objects by namespace and name: the order in which they are shown.
+type Shown = BTreeMap<(String, String), ServiceStatus>;
+
+pub async fn run(context: &Context, arguments: Status) -> Result<()> {
+    let wanted = super::services(&arguments.services)?;
+    let (_, cluster) = context.connect(None).await?;
+    let _progress = context.ui.progress(&format!("asking {}", cluster.server), arguments.output == Format::Table);
+    let namespace = wanted.first().and_then(|one| one.namespace.clone()).unwrap_or_else(|| cluster.namespace.clone());
+    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
+    let around = around(context, &cluster, scope).await?;
+    let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
+    let mut shown = Shown::new();
+    let mut version = String::new();
+    if wanted.is_empty() {
+        version = cluster
+            .each_page(scope, query.as_deref(), |page| page.iter().for_each(|object| put(&mut shown, object, &around)))
+            .await?;
+    } else {
+        for one in &wanted {
+            for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {
+                put(&mut shown, object, &around);
+            }
+        }
+    }
+    drop(_progress);
+    if shown.is_empty() && !arguments.watch {
+        context.ui.say(&match scope {
+            Some(namespace) => format!("No resources found in {namespace} namespace.\n"),
+            None => "No resources found.\n".into(),
+        });
+        if !matches!(arguments.output, Format::Json | Format::Yaml) {
+            return Ok(());
+        }
+    }
+    match arguments.watch {
+        false => once(context, &arguments, &shown),
+        true => follow(context, &arguments, &cluster, scope, shown, version, around).await?,
+    }
+    Ok(())
+}
+
+fn put(shown: &mut Shown, object: &Object, around: &Around) {
+    shown.insert((object.namespace.clone(), object.name.clone()), status::of(object, &around.rules, &around.endpoints));
+}
+
+/// Rules and endpoints; where they may not be read, READY stays unknown and the rest is shown.
+async fn around(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Result<Around> {
+    let (rules, endpoints) = tokio::join!(cluster.rules(scope, false), cluster.endpoints(scope));
+    let forgive = |error: Error| match error.kind {
+        Kind::Forbidden if !error.message.contains("logged in") => {
+            context.ui.warn(&format!("READY is unknown: {}", error.message));
+            Ok(())
+        }
+        _ => Err(error),
+    };
+    let rules = rules.or_else(|error| forgive(error).map(|()| Rules::default()))?;
+    let endpoints = endpoints.or_else(|error| forgive(error).map(|()| Endpoints::default()))?;
+    Ok(Around { rules, endpoints })
+}
+
+fn screen(context: &Context, arguments: &Status) -> Screen {
+    Screen {
+        namespaces: arguments.all_namespaces,
+        wide: arguments.output == Format::Wide,
+        terminal: context.ui.out_is_terminal,
+        now: jiff::Timestamp::now(),
+    }
+}
+
+fn once(context: &Context, arguments: &Status, shown: &Shown) {
+    let services: Vec<&ServiceStatus> = shown.values().collect();
+    let ui = &context.ui;
+    match arguments.output {
+        Format::Json | Format::Yaml => ui.answer(&data(&services, arguments.output == Format::Yaml)),
+        Format::Name => ui.answer(&names(&services)),
+        Format::Table | Format::Wide => {
+            let screen = screen(context, arguments);
+            ui.answer(&ui::status(&services, screen));
+            ui.say(&ui::summary(&services, screen));
+        }
+    }
+}
+
+fn names(services: &[&ServiceStatus]) -> String {
+    services.iter().map(|service| format!("virtualservice.networking.istio.io/{}\n", service.name)).collect()
+}
+
+/// Shows every change until the user has seen enough.
+async fn follow(
+    context: &Context,
+    arguments: &Status,
+    cluster: &Cluster,
+    scope: Option<&str>,
+    mut shown: Shown,
+    mut version: String,
+    mut around: Around,
+) -> Result<()> {
+    let ui = &context.ui;
+    let table = matches!(arguments.output, Format::Table | Format::Wide);
+    let live = table && ui.out_is_terminal;
+    let only: Vec<(String, String)> = if arguments.services.is_empty() { Vec::new() } else { shown.keys().cloned().collect() };
+    if version.is_empty() {
+        // The named objects were read one by one; a list says from which version on to watch.
+        version = cluster.each_page(scope, Some("limit=1"), |_| ()).await?;
+    }
+    let mut drawn = 0;
+    let mut dirty: Vec<(String, String)> = shown.keys().cloned().collect();
+    let mut refresh = tokio::time::interval(REFRESH);
+    refresh.tick().await;
+    let mut watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
+    loop {
+        if !dirty.is_empty() {
+            let changed: Vec<&ServiceStatus> = dirty.iter().filter_map(|key| shown.get(key)).collect();
+            match arguments.output {
+                _ if live => {
+                    let screen = screen(context, arguments);
+                    let all: Vec<&ServiceStatus> = shown.values().collect();
+                    drawn = ui.redraw(&(ui::status(&all, screen) + &ui::summary(&all, screen)), drawn);
+                }
+                Format::Json => {
+                    changed.iter().for_each(|one| ui.answer(&(serde_json::to_string(one).unwrap_or_default() + "\n")))
+                }
+                Format::Yaml => changed.iter().for_each(|one| ui.answer(&format!("---\n{}", data(one, true)))),
+                Format::Name => ui.answer(&names(&changed)),
+                Format::Table | Format::Wide => ui.answer(&ui::status(&changed, screen(context, arguments))),
+            }
+            dirty.clear();
+            if ui.is_closed() {
+                return Ok(());
+            }
+            if live {
+                tokio::time::sleep(REDRAW).await;
+            }
+        }
+        tokio::select! {
+            event = watch.next() => match event {
+                Event::Changed(object) => {
+                    let key = (object.namespace.clone(), object.name.clone());
+                    if only.is_empty() || only.contains(&key) {
+                        put(&mut shown, &object, &around);
+                        dirty.push(key);
+                    }
+                }
+                Event::Gone(namespace, name) => {
+                    if shown.remove(&(namespace, name.clone())).is_some() {
+                        ui.say(&format!("{name} was deleted\n"));
+                        drawn = 0;
+                        dirty.extend(shown.keys().next().cloned().filter(|_| live));
+                    }
+                }
+                Event::Ended => watch = again(cluster, scope, arguments, &watch.version).await?,
+                Event::Expired => {
+                    let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
+                    let mut fresh = Shown::new();
+                    let version = cluster.each_page(scope, query.as_deref(), |page| page.iter().for_each(|object| put(&mut fresh, object, &around))).await?;
+                    fresh.retain(|key, _| only.is_empty() || only.contains(key));
+                    dirty = fresh.iter().filter(|(key, now)| shown.get(*key) != Some(*now)).map(|(key, _)| key.clone()).collect();
+                    shown = fresh;
+                    watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
+                }
+            },
+            _ = refresh.tick(), if live => {
+                if let Ok(fresh) = self::around(context, cluster, scope).await {
+                    around = fresh;
+                }
+                dirty.extend(shown.keys().next().cloned());
+            }
+        }
+    }
+}
+
+/// A watch ends from time to time, and when the server restarts: a few tries bridge that.
+async fn again(cluster: &Cluster, scope: Option<&str>, arguments: &Status, version: &str) -> Result<crate::cluster::Watch> {
+    let mut pause = REDRAW;
+    loop {
+        match cluster.watch(scope, arguments.selector.as_deref(), version).await {
+            Ok(watch) => return Ok(watch),
+            Err(error) if pause > Duration::from_secs(30) => return Err(error),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
+        pause *= 2;
+    }
+}

@@ -1,0 +1,48 @@
+//! How a build behaves, told by its image.
+
+/// What a pod does with a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Behaviour {
+    /// The share of requests that are answered with a 500, from 0 to 1.
+    pub errors: f64,
+    /// Milliseconds that every answer takes at least; `None` for a fast build.
+    pub delay: Option<f64>,
+}
+
+impl Behaviour {
+    /// Reads an image reference by the table in the documentation of [`crate::sandbox::traffic`].
+    pub fn of_image(image: &str) -> Self {
+        let name = image.split_once('@').map_or(image, |(name, _)| name);
+        let last = name.rsplit('/').next().unwrap_or_default();
+        let (repository, tag) = last.split_once(':').unwrap_or((last, ""));
+        let slow_carts = repository == "carts" && tag == "0.6.1";
+        let mut behaviour = Self { errors: 0.0, delay: slow_carts.then_some(1000.0) };
+        for word in tag.split('-') {
+            if word == "slow" {
+                behaviour.delay = Some(1000.0);
+            } else if let Some(percent) = suffix(word, "err") {
+                behaviour.errors = (percent / 100.0).min(1.0);
+            } else if let Some(ms) = suffix(word, "lat") {
+                behaviour.delay = Some(ms);
+            }
+        }
+        behaviour
+    }
+
+    /// Milliseconds for one request; `chance` is uniform in 0..1. A fast build takes 30 to 50, one request in fifty
+    /// twice that; a delayed one its delay and up to a tenth more.
+    pub fn latency(self, chance: f64) -> f64 {
+        match self.delay {
+            Some(delay) => delay * (1.0 + chance / 10.0),
+            None if chance >= 0.98 => 2.0 * (30.0 + (chance - 0.98) * 1000.0),
+            None => 30.0 + chance * 20.0,
+        }
+    }
+}
+
+/// The number behind a prefix, where the word holds nothing else.
+fn suffix(word: &str, prefix: &str) -> Option<f64> {
+    let number = word.strip_prefix(prefix)?;
+    let digits = number.starts_with(|c: char| c.is_ascii_digit());
+    number.parse().ok().filter(|_| digits)
+}

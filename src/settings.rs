@@ -1,0 +1,129 @@
+//! What holds for a run: flag, then environment, then the project's file, then the user's file, then the default.
+//!
+//! clap puts the environment behind each flag; the files come in here. Their keys are the flags' names.
+
+use crate::cli::{Connection, duration};
+use crate::cluster::Options;
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long one request may take where nothing else is said.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a command that writes may take where nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The project's file, in the working directory.
+const PROJECT_FILE: &str = "tidegate.yaml";
+
+/// A settings file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct File {
+    namespace: Option<String>,
+    context: Option<String>,
+    kubeconfig: Option<PathBuf>,
+    timeout: Option<String>,
+    request_timeout: Option<String>,
+    field_manager: Option<String>,
+    protected_namespaces: Vec<String>,
+}
+
+/// The settings of a run.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where and as whom to connect.
+    pub connection: Options,
+    /// How long a command that writes may take.
+    pub timeout: Duration,
+    /// Namespaces where changes need `--yes` or an answer, beside those that have the label.
+    pub protected_namespaces: Vec<String>,
+    /// Who changes something; the kubeconfig's user where nobody is known.
+    pub by: Option<String>,
+}
+
+impl Settings {
+    /// Resolves the settings; `timeout` is the command's own flag.
+    ///
+    /// # Errors
+    /// `Usage` for a file that cannot be read, a key that is not known or a value that does not fit.
+    pub fn resolve(flags: &Connection, timeout: Option<Duration>) -> Result<Self> {
+        let project = read(Path::new(PROJECT_FILE))?;
+        let user = match user_file() {
+            Some(path) => read(&path)?,
+            None => File::default(),
+        };
+        let field_manager =
+            first([&flags.field_manager, &project.field_manager, &user.field_manager]).unwrap_or_else(|| "tidegate".into());
+        if field_manager.is_empty() || field_manager.len() > 128 || !field_manager.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::usage("a field manager has 1 to 128 letters, digits and signs, without blanks"));
+        }
+        let connection = Options {
+            kubeconfig: first([&flags.kubeconfig, &project.kubeconfig, &user.kubeconfig]),
+            context: first([&flags.context, &project.context, &user.context]),
+            cluster: flags.cluster.clone(),
+            user: flags.user.clone(),
+            namespace: first([&flags.namespace, &project.namespace, &user.namespace]),
+            server: flags.server.clone(),
+            token: flags.token.clone(),
+            username: flags.username.clone(),
+            password: flags.password.clone(),
+            certificate_authority: flags.certificate_authority.clone(),
+            client_certificate: flags.client_certificate.clone(),
+            client_key: flags.client_key.clone(),
+            insecure: flags.insecure_skip_tls_verify,
+            tls_server_name: flags.tls_server_name.clone(),
+            impersonate: flags.impersonate.clone(),
+            impersonate_groups: flags.impersonate_groups.clone(),
+            impersonate_uid: flags.impersonate_uid.clone(),
+            request_timeout: span(flags.request_timeout, [&project.request_timeout, &user.request_timeout], REQUEST_TIMEOUT)?,
+            field_manager,
+        };
+        if let Some(namespace) = &connection.namespace {
+            let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if namespace.is_empty() || namespace.len() > 63 || !namespace.bytes().all(valid) {
+                return Err(Error::usage(format!("`{}` is not the name of a namespace", namespace.escape_debug())));
+            }
+        }
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Ok(Self {
+            connection,
+            timeout: span(timeout, [&project.timeout, &user.timeout], TIMEOUT)?,
+            protected_namespaces: project.protected_namespaces.into_iter().chain(user.protected_namespaces).collect(),
+            by: variable("TIDEGATE_BY").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")),
+        })
+    }
+}
+
+fn first<T: Clone, const N: usize>(sources: [&Option<T>; N]) -> Option<T> {
+    sources.into_iter().find_map(Clone::clone)
+}
+
+fn span(flag: Option<Duration>, files: [&Option<String>; 2], default: Duration) -> Result<Duration> {
+    match (flag, first(files)) {
+        (Some(span), _) => Ok(span),
+        (None, Some(text)) => duration(&text).map_err(Error::usage),
+        (None, None) => Ok(default),
+    }
+}
+
+fn user_file() -> Option<PathBuf> {
+    let configured = std::env::var_os("XDG_CONFIG_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory = configured.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
+    Some(directory.join("tidegate/config.yaml"))
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
+        Err(error) => return Err(Error::usage(format!("cannot read {}", path.display())).caused_by(error.to_string())),
+    };
+    if text.trim().is_empty() {
+        return Ok(File::default());
+    }
+    serde_yaml::from_str(&text)
+        .map_err(|error| Error::usage(format!("{} cannot be used", path.display())).caused_by(error.to_string()))
+}

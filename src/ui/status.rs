@@ -1,0 +1,213 @@
+//! The tables of `status` and `history`, and the screen that `--watch` redraws.
+
+use super::text::printable;
+use super::time::age;
+use super::{Ui, YELLOW};
+use crate::core::release::{Labelled, Revision};
+use crate::core::status::{Changed, DestinationStatus, RouteStatus, ServiceStatus};
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use std::fmt::Write as _;
+
+/// How much to show, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// With the namespace, for several of them.
+    pub namespaces: bool,
+    /// With hosts, route names and conditions.
+    pub wide: bool,
+    /// Ages instead of times.
+    pub terminal: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The table of `status`: one row a destination.
+pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
+    let mut header = vec!["NAME", "ROUTE", "DESTINATION", "ROLE", "WEIGHT", "SHARE", "READY", "CHANGED"];
+    if screen.namespaces {
+        header.insert(0, "NAMESPACE");
+    }
+    if screen.wide {
+        header.extend(["HOST", "ROUTE-NAME", "ONLY", "RELEASE", "MANAGED-BY"]);
+    }
+    let mut rows = Vec::new();
+    for service in services {
+        let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
+        for route in &service.routes {
+            let drift = if route.drifted { " (not recorded)" } else { "" };
+            for to in &route.destinations {
+                rows.push(row(service, route, Some(to), &format!("{changed}{drift}"), screen));
+            }
+            if route.destinations.is_empty() {
+                rows.push(row(service, route, None, &changed, screen));
+            }
+        }
+    }
+    columns(&header, &rows)
+}
+
+fn row(
+    service: &ServiceStatus,
+    route: &RouteStatus,
+    to: Option<&DestinationStatus>,
+    changed: &str,
+    screen: Screen,
+) -> Vec<String> {
+    let none = || "<none>".to_owned();
+    let mut place = route.route.clone();
+    if !route.reachable {
+        place += " (unreachable)";
+    }
+    let ready = to.and_then(|to| Some(format!("{}/{}", to.ready?, to.endpoints?)));
+    let mut row = vec![
+        service.name.clone(),
+        place,
+        to.map_or_else(|| format!("<{}>", route.action.as_deref().unwrap_or("none")), |to| to.name.clone()),
+        to.and_then(|to| to.role).map_or_else(none, str::to_owned),
+        to.and_then(|to| to.weight).map_or_else(|| "<unset>".to_owned(), |weight| weight.to_string()),
+        to.map_or_else(none, |to| percent(to.share)),
+        ready.unwrap_or_else(|| "<unknown>".to_owned()),
+        changed.to_owned(),
+    ];
+    if to.is_none() {
+        for cell in &mut row[4..7] {
+            *cell = none();
+        }
+    }
+    if screen.namespaces {
+        row.insert(0, service.namespace.clone());
+    }
+    if screen.wide {
+        let release = service.release.as_ref().map_or_else(none, |release| format!("{} ({})", release.id, release.phase));
+        row.extend([
+            to.map_or_else(none, |to| to.host.clone()),
+            route.name.clone().unwrap_or_else(none),
+            route.only.clone().unwrap_or_else(none),
+            release,
+            if service.managed_by.is_empty() { none() } else { service.managed_by.join(", ") },
+        ]);
+    }
+    row
+}
+
+/// `80%`, `0.1%`, `33.3%`.
+fn percent(share: f64) -> String {
+    let per_mille = (share * 1000.0).round() / 10.0;
+    match share {
+        // What gets something is never shown as nothing, and what lacks something never as everything.
+        share if share > 0.0 && per_mille == 0.0 => "<0.1%".into(),
+        share if share < 1.0 && per_mille >= 100.0 => ">99.9%".into(),
+        _ => format!("{per_mille}%"),
+    }
+}
+
+fn when(changed: &Changed, screen: Screen) -> String {
+    match screen.terminal {
+        true => format!("{} by {}", age(&changed.at, screen.now), changed.by),
+        false => format!("{} by {}", changed.at, changed.by),
+    }
+}
+
+/// The table of `history`, oldest first; a star marks the revision whose weights are in force.
+pub fn history(revisions: &[Revision], in_force: Option<u32>, screen: Screen) -> String {
+    let header = ["REVISION", "CHANGED", "VERB", "WEIGHTS", "REASON"];
+    let rows: Vec<Vec<String>> = revisions
+        .iter()
+        .map(|one| {
+            let weights: Vec<String> = one.routes.iter().map(|(route, weights)| format!("{route} {}", told(weights))).collect();
+            let star = if in_force == Some(one.revision) { "*" } else { "" };
+            vec![
+                format!("{}{star}", one.revision),
+                when(&Changed { at: one.at.clone(), by: one.by.clone() }, screen),
+                one.verb.clone(),
+                weights.join("; "),
+                one.reason.clone().unwrap_or_else(|| "<none>".into()),
+            ]
+        })
+        .collect();
+    columns(&header, &rows)
+}
+
+fn told(weights: &Labelled) -> String {
+    super::report::labelled(weights)
+}
+
+/// Columns in kubectl's style: three blanks between them, nothing drawn.
+fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().copied());
+    for row in rows {
+        table.add_row(row.iter().map(|cell| printable(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 3));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// What is said below the table: how many, and which releases are in progress.
+pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
+    let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
+    let mut text = plural(services.len(), "service");
+    let running: Vec<&ServiceStatus> = services.iter().copied().filter(|service| service.in_progress()).collect();
+    let told = |service: &&ServiceStatus| {
+        let since = service.release.as_ref().map_or("", |release| release.since.as_str());
+        let since = if screen.terminal { age(since, screen.now) } else { since.to_owned() };
+        format!("{}, since {since}", service.name)
+    };
+    match running.len() {
+        0 => {}
+        count @ 1..=5 => {
+            let _ = write!(
+                text,
+                ", {YELLOW}{}{YELLOW:#} in progress ({})",
+                plural(count, "release"),
+                running.iter().map(told).collect::<Vec<_>>().join("; ")
+            );
+        }
+        count => {
+            let _ = write!(text, ", {YELLOW}{}{YELLOW:#} in progress", plural(count, "release"));
+        }
+    }
+    for service in services.iter().filter(|service| service.routes.iter().any(|route| route.drifted)).take(5) {
+        let by = service.changed.as_ref().map_or_else(String::new, |changed| format!(" by {}", when(changed, screen)));
+        let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", printable(&service.name));
+    }
+    text + "\n"
+}
+
+impl Ui {
+    /// Draws `text` over what it drew before, `lines` high, on a terminal.
+    pub fn redraw(&self, text: &str, lines: usize) -> usize {
+        let mut drawn = String::new();
+        if lines > 0 {
+            // Up to the first line of the last drawing, then clear to the end of the screen.
+            let _ = write!(drawn, "\u{1b}[{lines}A\u{1b}[J");
+        }
+        drawn += text;
+        self.answer(&drawn);
+        text.lines().count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_never_rounded_to_all_or_nothing() {
+        assert_eq!(percent(0.8), "80%");
+        assert_eq!(percent(1.0 / 3.0), "33.3%");
+        assert_eq!(percent(0.001), "0.1%");
+        assert_eq!(percent(0.0001), "<0.1%");
+        assert_eq!(percent(0.9999), ">99.9%");
+        assert_eq!(percent(0.0), "0%");
+        assert_eq!(percent(1.0), "100%");
+    }
+}
