@@ -18,6 +18,7 @@ use crate::exec::{Journal, State};
 use crate::settings::Settings;
 use crate::ui::Ui;
 use anstream::ColorChoice;
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct Context {
     ui: Ui,
     global: Global,
     journal: Journal,
+    /// The exit code of a command that ran another one.
+    exit: Cell<Option<u8>>,
 }
 
 impl Context {
@@ -50,7 +53,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Color::Never => ColorChoice::Never,
     };
     let ui = Ui::new(color, cli.global.quiet, !cli.global.no_input);
-    let context = Context { ui, global: cli.global, journal: Journal::default() };
+    let context = Context { ui, global: cli.global, journal: Journal::default(), exit: Cell::new(None) };
     let result = match cli.command {
         Command::Completion { shell } => {
             context.ui.answer(script(shell));
@@ -71,7 +74,8 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         return ExitCode::from(error.kind.code());
     }
-    ExitCode::from(if context.ui.lost_output() { Kind::Failed.code() } else { crate::exit::OK })
+    let code = if context.ui.lost_output() { Kind::Failed.code() } else { crate::exit::OK };
+    ExitCode::from(context.exit.get().unwrap_or(code))
 }
 
 fn asynchronous(context: &Context, command: Command) -> Result<()> {

@@ -1,3 +1,144 @@
-//! A Kubernetes API server and a Prometheus query API on loopback, inside the binary.
+//! A Kubernetes API server and a Prometheus query API on loopback, inside the binary: a place to try things.
+//!
+//! It keeps a few kinds of object, answers in the API server's own words, and simulates as much of a cluster as
+//! shifting traffic needs: deployments roll out, pods become ready, services get endpoints.
+
+mod admission;
+mod auth;
+mod controllers;
+mod defaults;
+mod discovery;
+mod fault;
+mod kinds;
+mod managed;
+mod mesh;
 pub mod metrics;
+mod names;
+mod patch;
+mod present;
+mod request;
+mod respond;
+mod schema;
+mod seed;
+mod select;
+mod server;
+mod status;
+mod store;
+mod strategic;
+mod table;
+mod time;
+mod tls;
 pub mod traffic;
+mod verbs;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+pub use fault::Fault;
+
+use controllers::Controllers;
+use fault::Faults;
+use server::Server;
+use store::Store;
+
+/// How a sandbox is to be started.
+#[derive(Debug)]
+pub struct Options {
+    /// The directory for all that the sandbox writes; made when it is missing, closed to other users.
+    pub dir: PathBuf,
+    /// The port of the API server, 0 for a free one.
+    pub port: u16,
+    /// The port of the Prometheus query API, 0 for a free one.
+    pub metrics_port: u16,
+    /// Simulated seconds per second.
+    pub speed: f64,
+    /// Faults of the API server.
+    pub faults: Vec<Fault>,
+    /// Whether the sandbox starts with the fixtures in it.
+    pub seeded: bool,
+    /// Whether requests are written to `requests.log`.
+    pub request_log: bool,
+}
+
+/// A running sandbox; it stops when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    kubeconfig: PathBuf,
+    server: String,
+    metrics: String,
+    request_log: PathBuf,
+    tasks: JoinSet<()>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on the current tokio runtime. It listens when this returns, and what it was seeded with is ready.
+    pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
+        tls::create_dir(&options.dir)?;
+        let identity = tls::create()?;
+        let (api, api_port) = listen(options.port).await?;
+        let (metrics_api, metrics_port) = listen(options.metrics_port).await?;
+        let url = format!("https://127.0.0.1:{api_port}");
+        let kubeconfig = tls::write_files(&options.dir, &identity, &url)?;
+        let request_log = options.dir.join("requests.log");
+        let log = match options.request_log {
+            true => Some(Mutex::new(tls::create_private(&request_log)?)),
+            false => None,
+        };
+
+        let store = Arc::new(Store::default());
+        let mut tasks = JoinSet::new();
+        let metrics = mesh::simulate(&store, options.speed, &mut tasks);
+        let server = Arc::new(Server {
+            store: store.clone(),
+            faults: Faults::new(options.faults),
+            log,
+            admin_token: identity.admin_token,
+            metrics: metrics.clone(),
+        });
+        let mut controllers = Controllers::new(store, options.speed);
+        if options.seeded {
+            seed::apply(&server).await?;
+            controllers.settle();
+        }
+        tasks.spawn(controllers.run());
+        tasks.spawn(server::serve(api, identity.tls, server));
+        tasks.spawn(server::serve_metrics(metrics_api, metrics));
+        Ok(Sandbox { kubeconfig, server: url, metrics: format!("http://127.0.0.1:{metrics_port}"), request_log, tasks })
+    }
+
+    /// The kubeconfig, whose contexts are `sandbox` (all rights) and `viewer` (reads only).
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The URL of the API server, `https://127.0.0.1:PORT`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The URL of the Prometheus query API, `http://127.0.0.1:PORT`.
+    pub fn metrics(&self) -> &str {
+        &self.metrics
+    }
+
+    /// The request log, one line a request: `METHOD PATH?QUERY STATUS`, written before the answer is sent; the status
+    /// is `-` where there was no answer.
+    pub fn request_log(&self) -> &Path {
+        &self.request_log
+    }
+
+    /// Stops the sandbox and waits until its listeners are closed.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn listen(port: u16) -> anyhow::Result<(TcpListener, u16)> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
+}

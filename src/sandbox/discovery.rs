@@ -1,0 +1,125 @@
+//! What the server serves: discovery, version, health.
+
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::kinds::{KINDS, Kind};
+use super::respond::{self, Body};
+use super::status::Failure;
+
+/// The version that the server says it has.
+const VERSION: &str = "v1.34.4";
+
+/// Answers a path that is no object.
+pub fn answer(method: &Method, path: &str) -> Response<Body> {
+    if method != Method::GET && method != Method::HEAD {
+        return respond::failure(&Failure::method_not_allowed());
+    }
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let found = match parts.as_slice() {
+        ["healthz" | "livez" | "readyz"] => return respond::text(StatusCode::OK, "ok"),
+        ["version"] => Some(version()),
+        ["api"] => Some(json!({
+            "kind": "APIVersions", "versions": ["v1"],
+            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],
+        })),
+        ["api", "v1"] => resources("", "v1"),
+        ["apis"] => Some(json!({
+            "kind": "APIGroupList", "apiVersion": "v1", "groups": groups().iter().map(|g| group(g)).collect::<Vec<_>>(),
+        })),
+        ["apis", name] => groups().contains(name).then(|| {
+            let mut value = group(name);
+            value["kind"] = "APIGroup".into();
+            value["apiVersion"] = "v1".into();
+            value
+        }),
+        ["apis", group, version] => resources(group, version),
+        _ => None,
+    };
+    match found {
+        Some(value) => respond::json(StatusCode::OK, &value),
+        None => respond::unknown_path(),
+    }
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34", "emulationMajor": "1", "emulationMinor": "34",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "33",
+        "gitVersion": VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "", "compiler": "", "platform": "sandbox",
+    })
+}
+
+/// The groups besides the core, in their order.
+fn groups() -> Vec<&'static str> {
+    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.group).filter(|g| !g.is_empty()).collect();
+    names.push("authorization.k8s.io");
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn versions(group: &str) -> &'static [&'static str] {
+    let kind = KINDS.into_iter().find(|kind| kind.group == group);
+    kind.map_or(&["v1"], |kind| kind.versions)
+}
+
+fn group(name: &str) -> Value {
+    let versions: Vec<Value> =
+        versions(name).iter().map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version})).collect();
+    json!({"name": name, "preferredVersion": versions.first(), "versions": versions})
+}
+
+fn resources(group: &str, version: &str) -> Option<Value> {
+    let mut found: Vec<Value> =
+        KINDS.into_iter().filter(|kind| kind.group == group && kind.versions.contains(&version)).flat_map(resource).collect();
+    if (group, version) == ("authorization.k8s.io", "v1") {
+        found.push(json!({
+            "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview", "namespaced": false,
+            "kind": "SelfSubjectAccessReview", "verbs": ["create"],
+        }));
+    }
+    let group_version = match group {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    };
+    (!found.is_empty()).then(|| {
+        json!({
+            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found,
+        })
+    })
+}
+
+fn resource(kind: &'static Kind) -> Vec<Value> {
+    let mut main = json!({
+        "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
+        "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+    });
+    if !kind.short.is_empty() {
+        main["shortNames"] = kind.short.into();
+    }
+    if !kind.categories.is_empty() {
+        main["categories"] = kind.categories.into();
+    }
+    let mut found = vec![main];
+    for sub in kind.subresources {
+        let mut value = json!({
+            "name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
+            "kind": kind.kind, "verbs": ["get", "patch", "update"],
+        });
+        if *sub == "scale" {
+            value["group"] = "autoscaling".into();
+            value["version"] = "v1".into();
+            value["kind"] = "Scale".into();
+        }
+        found.push(value);
+    }
+    if kind.plural == "services" {
+        found.push(json!({
+            "name": "services/proxy", "singularName": "", "namespaced": true, "kind": "ServiceProxyOptions",
+            "verbs": ["create", "delete", "get", "patch", "update"],
+        }));
+    }
+    found
+}

@@ -1,0 +1,238 @@
+//! `managedFields`: which writer owns which field.
+//!
+//! Lists count as one field, as they do in Istio's schema: who changes one weight owns the whole of `spec.http`.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::request::Target;
+use super::time;
+
+/// The path of a field; the path of an object stands for the object itself (`.`).
+type Path = Vec<String>;
+
+/// Notes in `new` who wrote what: `manager` owns what differs from `old`, the others lose it.
+pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &str) {
+    let custom = target.kind.custom;
+    let empty = Value::Null;
+    let before = fields(old.unwrap_or(&empty), custom);
+    let after = fields(new, custom);
+    let changed: BTreeSet<Path> = after
+        .iter()
+        .filter(|path| match old {
+            Some(old) if before.contains(*path) => leaf_differs(old, new, path),
+            _ => true,
+        })
+        .cloned()
+        .collect();
+    let gone: BTreeSet<Path> = before.difference(&after).cloned().collect();
+
+    let present = new.pointer("/metadata/managedFields");
+    let mut entries: Vec<Value> = match present.or(old.and_then(|o| o.pointer("/metadata/managedFields"))) {
+        Some(Value::Array(entries)) => entries.iter().filter(|e| e.get("manager").is_some()).cloned().collect(),
+        _ => Vec::new(),
+    };
+    let api_version = target.api_version();
+    let mine = |entry: &Value| {
+        entry["manager"] == manager
+            && entry["operation"] == "Update"
+            && entry["apiVersion"] == api_version.as_str()
+            && entry["subresource"].as_str().unwrap_or("") == target.sub
+    };
+    if !changed.is_empty() && !entries.iter().any(mine) {
+        let mut entry = json!({
+            "manager": manager, "operation": "Update", "apiVersion": api_version, "time": time::now(),
+            "fieldsType": "FieldsV1", "fieldsV1": {},
+        });
+        if !target.sub.is_empty() {
+            entry["subresource"] = target.sub.as_str().into();
+        }
+        entries.push(entry);
+    }
+    for entry in &mut entries {
+        let mut owned = decode(&entry["fieldsV1"]);
+        let had = owned.clone();
+        if mine(entry) {
+            owned.extend(changed.iter().cloned());
+        } else {
+            owned.retain(|path| !changed.contains(path));
+        }
+        owned.retain(|path| !gone.contains(path));
+        if owned != had {
+            entry["fieldsV1"] = encode(&owned);
+            entry["time"] = time::now().into();
+        }
+    }
+    entries.retain(|entry| entry["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
+    entries.sort_by(|a, b| (a["time"].as_str(), a["manager"].as_str()).cmp(&(b["time"].as_str(), b["manager"].as_str())));
+    if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
+        if entries.is_empty() {
+            metadata.shift_remove("managedFields");
+        } else {
+            metadata.insert("managedFields".into(), entries.into());
+        }
+    }
+}
+
+/// All fields of an object that somebody can own.
+fn fields(object: &Value, custom: bool) -> BTreeSet<Path> {
+    let mut found = BTreeSet::new();
+    let Some(members) = object.as_object() else {
+        return found;
+    };
+    for (name, value) in members {
+        match name.as_str() {
+            "apiVersion" | "kind" => {}
+            "metadata" => {
+                for part in ["annotations", "finalizers", "labels", "ownerReferences"] {
+                    if let Some(value) = value.get(part) {
+                        collect(value, vec![name.clone(), part.to_owned()], true, &mut found);
+                    }
+                }
+            }
+            _ => collect(value, vec![name.clone()], custom, &mut found),
+        }
+    }
+    found
+}
+
+/// `whole`: objects are fields themselves, as maps are; the structures of built-in kinds are not.
+fn collect(value: &Value, path: Path, whole: bool, found: &mut BTreeSet<Path>) {
+    let Value::Object(members) = value else {
+        found.insert(path);
+        return;
+    };
+    let map = ["matchLabels", "labels", "annotations", "selector", "data"];
+    let whole = whole || path.last().is_some_and(|name| map.contains(&name.as_str()));
+    if whole || members.is_empty() {
+        found.insert(path.clone());
+    }
+    for (name, member) in members {
+        let mut inner = path.clone();
+        inner.push(name.clone());
+        collect(member, inner, whole, found);
+    }
+}
+
+fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(object, |value, name| value.get(name))
+}
+
+fn leaf_differs(old: &Value, new: &Value, path: &[String]) -> bool {
+    let (old, new) = (at(old, path), at(new, path));
+    match (old, new) {
+        (Some(Value::Object(_)), Some(Value::Object(_))) => false,
+        _ => old != new,
+    }
+}
+
+fn encode(paths: &BTreeSet<Path>) -> Value {
+    fn mark(node: &mut Map<String, Value>, path: &[String]) {
+        match path {
+            [] => {
+                node.insert(".".into(), json!({}));
+            }
+            [name, rest @ ..] => {
+                let child = node.entry(format!("f:{name}")).or_insert_with(|| json!({}));
+                if let Value::Object(child) = child {
+                    mark(child, rest);
+                }
+            }
+        }
+    }
+    let mut root = Map::new();
+    for path in paths {
+        mark(&mut root, path);
+    }
+    let mut value = Value::Object(root);
+    unmark_leaves(&mut value);
+    value
+}
+
+fn unmark_leaves(value: &mut Value) {
+    if let Value::Object(members) = value {
+        if members.len() == 1 && members.contains_key(".") {
+            members.clear();
+        }
+        members.values_mut().for_each(unmark_leaves);
+    }
+}
+
+fn decode(fields: &Value) -> BTreeSet<Path> {
+    fn walk(value: &Value, path: &mut Path, found: &mut BTreeSet<Path>) {
+        let Some(members) = value.as_object() else {
+            return;
+        };
+        if members.is_empty() && !path.is_empty() {
+            found.insert(path.clone());
+        }
+        for (name, inner) in members {
+            match name.strip_prefix("f:") {
+                Some(name) => {
+                    path.push(name.to_owned());
+                    walk(inner, path, found);
+                    path.pop();
+                }
+                None => {
+                    found.insert(path.clone());
+                }
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(fields, &mut Vec::new(), &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::VIRTUAL_SERVICES;
+    use super::*;
+
+    fn target() -> Target {
+        Target { kind: &VIRTUAL_SERVICES, version: "v1", namespace: "shop".into(), name: "carts".into(), sub: String::new() }
+    }
+
+    fn owned(object: &Value) -> Vec<(String, String)> {
+        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let mut owned: Vec<(String, String)> = entries
+            .into_iter()
+            .flatten()
+            .map(|e| (e["manager"].as_str().unwrap_or("").to_owned(), e["fieldsV1"].to_string()))
+            .collect();
+        owned.sort();
+        owned
+    }
+
+    #[test]
+    fn the_last_writer_of_a_weight_owns_the_routes() {
+        let mut first = json!({"metadata": {"name": "carts"}, "spec": {"hosts": ["carts"], "http": [{"weight": 100}]}});
+        update(&target(), None, &mut first, "kubectl");
+        assert_eq!(owned(&first), [("kubectl".to_owned(), r#"{"f:spec":{".":{},"f:hosts":{},"f:http":{}}}"#.to_owned())]);
+
+        let mut second = first.clone();
+        second["spec"]["http"] = json!([{"weight": 80}]);
+        second["metadata"]["annotations"] = json!({"tidegate/release": "x"});
+        update(&target(), Some(&first), &mut second, "tidegate");
+        assert_eq!(
+            owned(&second),
+            [
+                ("kubectl".to_owned(), r#"{"f:spec":{".":{},"f:hosts":{}}}"#.to_owned()),
+                (
+                    "tidegate".to_owned(),
+                    r#"{"f:metadata":{"f:annotations":{".":{},"f:tidegate/release":{}}},"f:spec":{"f:http":{}}}"#.to_owned()
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_write_that_changes_nothing_leaves_no_trace() {
+        let mut first = json!({"metadata": {}, "spec": {"http": []}});
+        update(&target(), None, &mut first, "kubectl");
+        let mut second = first.clone();
+        update(&target(), Some(&first), &mut second, "tidegate");
+        assert_eq!(first, second);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a sandbox holds at its start.
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::auth::User;
+use super::kinds;
+use super::request::{Call, Form, Query, Target};
+use super::server::Server;
+use super::store::text;
+use super::verbs;
+
+/// The book's five services, istio-katas' sentences, keptn's sock shop.
+const FIXTURES: [(&str, &str); 3] = [
+    ("hands-on.yaml", include_str!("../../fixtures/hands-on.yaml")),
+    ("sentence.yaml", include_str!("../../fixtures/sentence.yaml")),
+    ("sockshop.yaml", include_str!("../../fixtures/sockshop.yaml")),
+];
+
+/// Creates the objects of all fixtures, as a client would.
+pub async fn apply(server: &Server) -> anyhow::Result<()> {
+    for (file, content) in FIXTURES {
+        for document in serde_yaml::Deserializer::from_str(content) {
+            let object = Value::deserialize(document).with_context(|| format!("cannot read {file}"))?;
+            create(server, &object).await.with_context(|| format!("cannot create an object of {file}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn create(server: &Server, object: &Value) -> anyhow::Result<()> {
+    let (api_version, name) = (text(object, "/apiVersion"), text(object, "/kind"));
+    let kind = kinds::by_object(api_version, name).with_context(|| format!("no kind {name:?} in {api_version:?}"))?;
+    let version = api_version.rsplit('/').next().unwrap_or(api_version);
+    let call = Call {
+        method: Method::POST,
+        verb: "create",
+        target: Target {
+            kind,
+            version: kind.versions.iter().copied().find(|served| *served == version).unwrap_or(kind.stored_version()),
+            namespace: text(object, "/metadata/namespace").to_owned(),
+            name: String::new(),
+            sub: String::new(),
+        },
+        query: Query::parse("fieldValidation=Strict"),
+        user: User::admin(),
+        form: Form::Plain,
+        content_type: "application/json".into(),
+        manager: "kubectl-create".into(),
+        body: Bytes::from(object.to_string()),
+    };
+    let mut warnings = Vec::new();
+    match verbs::run(server, &call, &mut warnings).await {
+        Ok(_) => Ok(()),
+        Err(failure) => anyhow::bail!(failure.message),
+    }
+}

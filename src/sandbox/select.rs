@@ -1,0 +1,228 @@
+//! Label and field selectors.
+
+use serde_json::Value;
+
+use super::kinds::Kind;
+use super::status::Failure;
+use super::store::text;
+
+/// What a list or a watch shows.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    labels: Vec<Requirement>,
+    fields: Vec<(String, bool, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Requirement {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    Missing,
+}
+
+impl Selector {
+    /// Reads both selectors of a request; a field that the kind cannot be selected by is a 400.
+    pub fn parse(kind: &Kind, version: &str, labels: &str, fields: &str) -> Result<Selector, Failure> {
+        let mut selector = Selector { labels: parse_labels(labels)?, fields: Vec::new() };
+        for term in fields.split(',').filter(|term| !term.trim().is_empty()) {
+            let (field, equal, value) = if let Some((f, v)) = term.split_once("!=") {
+                (f, false, v)
+            } else if let Some((f, v)) = term.split_once("==").or_else(|| term.split_once('=')) {
+                (f, true, v)
+            } else {
+                return Err(Failure::bad_request(format!("invalid field selector: {fields:?}; can't understand {term:?}")));
+            };
+            if field_pointer(kind, field).is_none() {
+                return Err(Failure::bad_request(format!(
+                    "Unable to find {:?} that match label selector {labels:?}, field selector {fields:?}: {}",
+                    format!("{}, Resource={}", kind.api_version(version), kind.plural),
+                    unsupported(kind, field),
+                )));
+            }
+            selector.fields.push((field.to_owned(), equal, value.to_owned()));
+        }
+        Ok(selector)
+    }
+
+    /// Whether an object is selected.
+    pub fn matches(&self, kind: &Kind, object: &Value) -> bool {
+        self.labels.iter().all(|requirement| {
+            let label =
+                object.pointer("/metadata/labels").and_then(|labels| labels.get(&requirement.key)).and_then(Value::as_str);
+            match (&requirement.test, label) {
+                (Test::In(values), Some(label)) => values.iter().any(|v| v == label),
+                (Test::NotIn(values), Some(label)) => values.iter().all(|v| v != label),
+                (Test::Exists, label) => label.is_some(),
+                (Test::Missing, label) => label.is_none(),
+                (Test::In(_), None) => false,
+                (Test::NotIn(_), None) => true,
+            }
+        }) && self
+            .fields
+            .iter()
+            .all(|(field, equal, value)| field_pointer(kind, field).is_some_and(|p| (text(object, p) == value) == *equal))
+    }
+}
+
+fn unsupported(kind: &Kind, field: &str) -> String {
+    if kind.custom || kind.group == "apps" {
+        format!("field label not supported: {field}")
+    } else {
+        format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    }
+}
+
+/// Where the value of a selectable field stands.
+fn field_pointer(kind: &Kind, field: &str) -> Option<&'static str> {
+    Some(match (kind.plural, field) {
+        (_, "metadata.name") => "/metadata/name",
+        (_, "metadata.namespace") => "/metadata/namespace",
+        ("pods", "status.phase") | ("namespaces", "status.phase") => "/status/phase",
+        ("pods", "status.podIP") => "/status/podIP",
+        ("pods", "spec.nodeName") => "/spec/nodeName",
+        ("secrets", "type") => "/type",
+        ("services", "spec.type") => "/spec/type",
+        ("services", "spec.clusterIP") => "/spec/clusterIP",
+        ("events", "involvedObject.kind") => "/involvedObject/kind",
+        ("events", "involvedObject.namespace") => "/involvedObject/namespace",
+        ("events", "involvedObject.name") => "/involvedObject/name",
+        ("events", "involvedObject.uid") => "/involvedObject/uid",
+        ("events", "involvedObject.apiVersion") => "/involvedObject/apiVersion",
+        ("events", "involvedObject.fieldPath") => "/involvedObject/fieldPath",
+        ("events", "involvedObject.resourceVersion") => "/involvedObject/resourceVersion",
+        ("events", "reason") => "/reason",
+        ("events", "type") => "/type",
+        ("replicasets", "status.replicas") => "/status/replicas",
+        _ => return None,
+    })
+}
+
+fn parse_labels(selector: &str) -> Result<Vec<Requirement>, Failure> {
+    let mut requirements = Vec::new();
+    for term in split_terms(selector) {
+        let term = term.trim();
+        if term.is_empty() {
+            continue;
+        }
+        requirements.push(parse_term(term).ok_or_else(|| {
+            Failure::bad_request(format!(
+                "unable to parse requirement: couldn't parse the selector string {selector:?}: {term:?}"
+            ))
+        })?);
+    }
+    Ok(requirements)
+}
+
+/// Splits at the commas outside of parentheses.
+fn split_terms(selector: &str) -> Vec<&str> {
+    let mut depth = 0usize;
+    selector
+        .split(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            c == ',' && depth == 0
+        })
+        .collect()
+}
+
+fn parse_term(term: &str) -> Option<Requirement> {
+    let words: Vec<&str> = term.splitn(3, char::is_whitespace).collect();
+    let listed = |rest: &str| -> Option<Vec<String>> {
+        let inner = rest.trim().strip_prefix('(')?.strip_suffix(')')?;
+        Some(inner.split(',').map(|v| v.trim().to_owned()).collect())
+    };
+    // `a in (x, y)` and `a in(x,y)`
+    for (word, negated) in [("notin", true), ("in", false)] {
+        let Some(&key) = words.first().filter(|_| words.len() > 1) else {
+            break;
+        };
+        let rest = term.get(key.len()..)?.trim_start();
+        if let Some(values) = rest.strip_prefix(word).and_then(listed) {
+            let test = if negated { Test::NotIn(values) } else { Test::In(values) };
+            return requirement(key, test);
+        }
+    }
+    if let Some((key, value)) = term.split_once("!=") {
+        return requirement(key, Test::NotIn(vec![label_value(value)?]));
+    }
+    if let Some((key, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
+        return requirement(key, Test::In(vec![label_value(value)?]));
+    }
+    if let Some(key) = term.strip_prefix('!') {
+        return requirement(key, Test::Missing);
+    }
+    requirement(term, Test::Exists)
+}
+
+fn requirement(key: &str, test: Test) -> Option<Requirement> {
+    let key = key.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    (!key.is_empty() && key.chars().all(plain)).then(|| Requirement { key: key.to_owned(), test })
+}
+
+fn label_value(value: &str) -> Option<String> {
+    let value = value.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    value.chars().all(plain).then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::{EVENTS, PODS, VIRTUAL_SERVICES};
+    use super::*;
+    use serde_json::json;
+
+    fn selected(labels: &str, object: &Value) -> bool {
+        Selector::parse(&PODS, "v1", labels, "").is_ok_and(|s| s.matches(&PODS, object))
+    }
+
+    #[test]
+    fn labels_select_by_value_set_and_presence() {
+        let pod = json!({"metadata": {"labels": {"app": "carts", "version": "v2"}}});
+        for yes in [
+            "",
+            "app=carts",
+            "app==carts,version!=v1",
+            "app in (x, carts),version notin (v1)",
+            "app",
+            "!tier",
+            "tier!=db",
+            "tier notin (db)",
+        ] {
+            assert!(selected(yes, &pod), "{yes}");
+        }
+        for no in ["app=x", "app!=carts", "app in (x)", "!app", "tier", "tier=db"] {
+            assert!(!selected(no, &pod), "{no}");
+        }
+    }
+
+    #[test]
+    fn malformed_selectors_are_bad_requests() {
+        for bad in ["a=b=c", "a in x", "=x"] {
+            let code = Selector::parse(&PODS, "v1", bad, "").map(|_| 0).map_err(|f| f.code);
+            assert_eq!(code, Err(400), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_kind() {
+        let event = json!({"involvedObject": {"name": "carts"}});
+        let selector = Selector::parse(&EVENTS, "v1", "", "involvedObject.name=carts");
+        assert!(selector.is_ok_and(|s| s.matches(&EVENTS, &event)));
+        let refused = Selector::parse(&VIRTUAL_SERVICES, "v1", "", "spec.x=1").map(|_| ());
+        assert_eq!(
+            refused.map_err(|f| f.message),
+            Err("Unable to find \"networking.istio.io/v1, Resource=virtualservices\" that match label selector \"\", field selector \"spec.x=1\": field label not supported: spec.x".to_owned())
+        );
+    }
+}

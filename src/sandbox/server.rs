@@ -1,0 +1,355 @@
+//! The listener, and the way of a request through faults, users and routes to what it asks for.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::auth::{self, User};
+use super::fault::{Effect, Faults};
+use super::kinds::SERVICES;
+use super::request::{self, Call, Proxy, Query, Route, Target};
+use super::respond::{self, Body};
+use super::status::Failure;
+use super::store::Store;
+use super::{discovery, verbs};
+
+/// The most that a request may carry, as on a real API server.
+const MOST_BYTES: usize = 3 * 1024 * 1024;
+
+/// Answers a request for metrics.
+pub type Metrics = Arc<dyn Fn(Request<Bytes>) -> Response<Bytes> + Send + Sync>;
+
+/// What all connections share.
+pub struct Server {
+    /// The objects.
+    pub store: Arc<Store>,
+    /// The faults asked for.
+    pub faults: Faults,
+    /// The request log, unless it is off.
+    pub log: Option<Mutex<File>>,
+    /// The token of the user with all rights.
+    pub admin_token: String,
+    /// The Prometheus side.
+    pub metrics: Metrics,
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is closed on purpose")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// Serves the Kubernetes API until it is dropped.
+pub async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, server: Arc<Server>) {
+    let acceptor = TlsAcceptor::from(tls);
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = stream else {
+            // Out of file descriptors, most likely: let some go.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        prepare(&stream, server.faults.reset_connections());
+        let (acceptor, server) = (acceptor.clone(), server.clone());
+        connections.spawn(async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let handle = move |request| answer(server.clone(), request);
+                connection(stream, handle).await;
+            }
+        });
+    }
+}
+
+/// Serves the metrics, in plain HTTP, until it is dropped.
+pub async fn serve_metrics(listener: TcpListener, metrics: Metrics) {
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = stream else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        prepare(&stream, false);
+        let metrics = metrics.clone();
+        connections.spawn(async move {
+            let handle = move |request: Request<Incoming>| {
+                let metrics = metrics.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let answer = match Limited::new(body, MOST_BYTES).collect().await {
+                        Ok(body) => metrics(Request::from_parts(head, body.to_bytes())).map(full),
+                        Err(_) => respond::failure(&too_large()),
+                    };
+                    Ok::<_, Infallible>(answer)
+                }
+            };
+            connection(stream, handle).await;
+        });
+    }
+}
+
+fn full(bytes: Bytes) -> Body {
+    http_body_util::Full::new(bytes).boxed_unsync()
+}
+
+fn prepare(stream: &TcpStream, hard: bool) {
+    // Neither can fail in a way that matters: the connection works without them.
+    stream.set_nodelay(true).ok();
+    if hard {
+        stream.set_zero_linger().ok();
+    }
+}
+
+async fn connection<S, F, E>(stream: S, handle: impl Fn(Request<Incoming>) -> F + Send + Clone + 'static)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    // A client that goes away is no error of the server's.
+    auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service_fn(handle)).await.ok();
+}
+
+async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+    let method = request.method().clone();
+    let path = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
+    let (head, body) = request.into_parts();
+    let outcome = match Limited::new(body, MOST_BYTES).collect().await {
+        Ok(body) => dispatch(&server, &head, body.to_bytes()).await,
+        Err(_) => Err(too_large()),
+    };
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(failure) if failure.breaks_connection() => {
+            server.note(&method, &path, "-");
+            return Err(Broken);
+        }
+        Err(failure) => respond::failure(&failure),
+    };
+    server.note(&method, &path, response.status().as_str());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    Ok(response)
+}
+
+fn too_large() -> Failure {
+    Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MOST_BYTES}"))
+}
+
+async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> Result<Response<Body>, Failure> {
+    let query = Query::parse(head.uri.query().unwrap_or(""));
+    let route = request::route(&head.uri);
+    let verb = match &route {
+        Route::Object(target) => request::verb(&head.method, target, &query).unwrap_or(""),
+        _ => "",
+    };
+    if !matches!(route, Route::Other)
+        && let Some(answer) = suffer(server, head.method.as_str(), verb).await?
+    {
+        return Ok(answer);
+    }
+    let user = auth::authenticate(&head.headers, &server.admin_token)?;
+    match route {
+        Route::Object(_) if verb.is_empty() => Err(Failure::method_not_allowed()),
+        Route::Object(target) => {
+            auth::authorize(&user, verb, &target)?;
+            object(server, head, call(head, verb, target, query, user, body)).await
+        }
+        Route::AccessReview => {
+            if head.method != Method::POST {
+                return Err(Failure::method_not_allowed());
+            }
+            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
+            Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)))
+        }
+        Route::Proxy(proxy) => proxied(server, head, &user, &proxy, body),
+        Route::Other => {
+            let path = head.uri.path();
+            auth::authorize_path(&user, &head.method.as_str().to_lowercase(), path)?;
+            Ok(discovery::answer(&head.method, path))
+        }
+    }
+}
+
+fn call(head: &http::request::Parts, verb: &'static str, target: Target, query: Query, user: User, body: Bytes) -> Call {
+    let media_type = request::text(&head.headers, "content-type");
+    let manager = match query.get("fieldManager") {
+        // Without a name of its own, a writer goes by the first word of its user agent.
+        "" => {
+            let agent = request::text(&head.headers, "user-agent");
+            agent.split('/').next().unwrap_or("").chars().take(128).collect()
+        }
+        manager => manager.to_owned(),
+    };
+    Call {
+        method: head.method.clone(),
+        verb,
+        target,
+        user,
+        form: request::form(&head.headers),
+        content_type: media_type.split(';').next().unwrap_or("").trim().to_owned(),
+        manager,
+        query,
+        body,
+    }
+}
+
+/// Does what is asked for, within the time that the client allows.
+async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Result<Response<Body>, Failure> {
+    let dry_run = call.query.get("dryRun");
+    if !["", "All"].contains(&dry_run) {
+        return Err(Failure::invalid_as(
+            &format!("{}Options.meta.k8s.io \"\"", options(&head.method)),
+            &[super::status::Cause {
+                reason: "FieldValueNotSupported",
+                field: "dryRun".into(),
+                message: format!("Unsupported value: {dry_run:?}: supported values: \"All\""),
+            }],
+        ));
+    }
+    let mut warnings = Vec::new();
+    let allowed = match (call.verb, call.query.get("timeout")) {
+        ("watch", _) | (_, "") => None,
+        (_, text) => Some(go_duration(text).ok_or_else(|| {
+            Failure::bad_request(format!("invalid timeout specified in the request URL: time: invalid duration {text:?}"))
+        })?),
+    };
+    let outcome = match allowed {
+        None => verbs::run(server, &call, &mut warnings).await,
+        Some(limit) => {
+            match tokio::time::timeout(limit, verbs::run(server, &call, &mut warnings)).await {
+                Ok(outcome) => outcome,
+                // The API server leaves out `kind` here.
+                Err(_) => Ok(respond::json(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    &json!({
+                        "metadata": {}, "status": "Failure",
+                        "message": "Timeout: request did not complete within the allotted timeout",
+                        "reason": "Timeout", "details": {}, "code": 504,
+                    }),
+                )),
+            }
+        }
+    };
+    let mut response = match outcome {
+        Err(failure) if failure.breaks_connection() => return Err(failure),
+        outcome => outcome.unwrap_or_else(|failure| respond::failure(&failure)),
+    };
+    respond::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+fn options(method: &Method) -> &'static str {
+    match method.as_str() {
+        "POST" => "Create",
+        "PUT" => "Update",
+        "PATCH" => "Patch",
+        _ => "Delete",
+    }
+}
+
+/// A duration as Go writes it: `10s`, `1m30s`, `500ms`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+        let (unit, seconds) = units.into_iter().find(|(unit, _)| tail.starts_with(unit))?;
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = tail.get(unit.len()..)?;
+    }
+    Duration::try_from_secs_f64(total).ok().filter(|d| !d.is_zero())
+}
+
+/// Lets the faults have their way with a request; an answer means that nothing else happens.
+async fn suffer(server: &Server, method: &str, verb: &str) -> Result<Option<Response<Body>>, Failure> {
+    for effect in server.faults.hit(method, verb) {
+        match effect {
+            Effect::Latency(time) => tokio::time::sleep(time).await,
+            Effect::Code(code) => return Err(Failure::of_code(code)),
+            Effect::Reset => return Err(Failure::broken_connection()),
+            Effect::Hang => std::future::pending().await,
+            Effect::Html => {
+                let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
+                return Ok(Some(respond::bytes(StatusCode::BAD_GATEWAY, "text/html", Bytes::from_static(page.as_bytes()))));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Passes a request on to a service: the Prometheus of the sandbox is the only one that answers.
+fn proxied(
+    server: &Server,
+    head: &http::request::Parts,
+    user: &User,
+    proxy: &Proxy,
+    body: Bytes,
+) -> Result<Response<Body>, Failure> {
+    let verb = match head.method.as_str() {
+        "GET" | "HEAD" => "get",
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        _ => "delete",
+    };
+    let target = Target {
+        kind: &SERVICES,
+        version: "v1",
+        namespace: proxy.namespace.clone(),
+        name: proxy.service.clone(),
+        sub: "proxy".into(),
+    };
+    auth::authorize(user, verb, &target)?;
+    if server.store.get(&SERVICES, &proxy.namespace, &proxy.service).is_none() {
+        return Err(Failure::not_found(&SERVICES, &proxy.service));
+    }
+    if (proxy.namespace.as_str(), proxy.service.as_str()) != ("monitoring", "prometheus-service") {
+        return Err(Failure::new(503, "ServiceUnavailable", format!("no endpoints available for service {:?}", proxy.service)));
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.headers_mut() = head.headers.clone();
+    *request.uri_mut() = proxy.path_and_query.parse().map_err(|_| Failure::bad_request("the path is no path"))?;
+    Ok((server.metrics)(request).map(full))
+}
+
+impl Server {
+    /// One line for a request, written before its answer is sent.
+    fn note(&self, method: &Method, path: &str, status: &str) {
+        if let Some(log) = &self.log {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            // A log that cannot be written must not stop the server.
+            log.write_all(format!("{method} {path} {status}\n").as_bytes()).ok();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! patch: applied to the newest state, again when another write comes between.
+
+use http::Response;
+use serde_json::Value;
+
+use super::{read, scale, write};
+use crate::sandbox::patch::{self, PatchError};
+use crate::sandbox::request::Call;
+use crate::sandbox::respond::Body;
+use crate::sandbox::server::Server;
+use crate::sandbox::status::{Cause, Failure};
+use crate::sandbox::strategic;
+
+/// How often a patch is tried before the writer is told of the conflict.
+const TRIES: usize = 5;
+
+/// Applies a patch to an object.
+pub async fn patch(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
+    for _ in 0..TRIES {
+        warnings.clear();
+        let old = read::find(server, call)?;
+        let shown = match call.target.sub.as_str() {
+            "scale" => scale::of(&old),
+            _ => in_version(call, &old),
+        };
+        let patched = apply(call, &shown, warnings)?;
+        let new = match call.target.sub.as_str() {
+            "scale" => scale::into(&old, &patched),
+            _ => patched,
+        };
+        let written = write::replace(server, call, &old, new, warnings, |list, object| {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                field: "patch".into(),
+                message: format!("Invalid value: {:?}: strict decoding error: {list}", object.to_string()),
+            };
+            Failure::invalid_as(" \"\"", &[cause])
+        })
+        .await?;
+        if let Some(stored) = written {
+            return Ok(write::answer(call, &stored));
+        }
+    }
+    Err(Failure::conflict(call.target.kind, &call.target.name))
+}
+
+/// Patches see the object in the version of their path.
+fn in_version(call: &Call, object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(members) = object.as_object_mut() {
+        members.insert("apiVersion".into(), call.target.api_version().into());
+    }
+    object
+}
+
+fn apply(call: &Call, object: &Value, warnings: &mut Vec<String>) -> Result<Value, Failure> {
+    let merge_patch = || -> Result<Value, Failure> {
+        match serde_json::from_slice(&call.body) {
+            Ok(patch @ Value::Object(_)) => Ok(patch),
+            Ok(_) => Err(Failure::bad_request(
+                "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
+            )),
+            Err(error) => Err(Failure::bad_request(format!("error decoding patch: {error}"))),
+        }
+    };
+    match call.content_type.as_str() {
+        "application/json-patch+json" => {
+            let operations = patch::decode(&call.body).map_err(refusal)?;
+            if call.query.get("fieldValidation") != "Ignore" {
+                warnings.extend(patch::unknown_members(&operations));
+            }
+            patch::apply(object, &operations).map_err(refusal)
+        }
+        "application/merge-patch+json" => {
+            let mut object = object.clone();
+            patch::merge(&mut object, &merge_patch()?);
+            Ok(object)
+        }
+        "application/strategic-merge-patch+json" if !call.target.kind.custom => {
+            let mut object = object.clone();
+            strategic::merge(&mut object, &merge_patch()?);
+            Ok(object)
+        }
+        _ => {
+            let strategic = match call.target.kind.custom {
+                true => "",
+                false => ", application/strategic-merge-patch+json",
+            };
+            Err(Failure::new(
+                415,
+                "UnsupportedMediaType",
+                format!(
+                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json{strategic}"
+                ),
+            ))
+        }
+    }
+}
+
+fn refusal(error: PatchError) -> Failure {
+    match error {
+        PatchError::Malformed(text) => Failure::bad_request(text),
+        PatchError::Inapplicable => Failure::patch_failed(),
+        PatchError::TooLong(length) => Failure::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: The allowed maximum operations in a JSON patch is 10000, got {length}"),
+        ),
+        PatchError::Panics => Failure::broken_connection(),
+    }
+}
