@@ -90,6 +90,21 @@ impl Move {
     pub fn changes(&self) -> bool {
         self.before != self.after
     }
+
+    /// The places of the destinations whose part of the traffic grows, whatever the weights sum to before and after.
+    pub fn gaining(&self) -> Vec<usize> {
+        let sum = |side: &Labelled| -> u64 { side.iter().map(|(_, weight)| u64::from(*weight)).sum() };
+        let (all_before, all_after) = (u128::from(sum(&self.before)), u128::from(sum(&self.after)));
+        let grows = |place: &usize| {
+            let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
+            // Fractions of nothing are none.
+            match all_before {
+                0 => weight(&self.after) > 0,
+                _ => weight(&self.after) * all_before > weight(&self.before) * all_after,
+            }
+        };
+        (0..self.after.len()).filter(grows).collect()
+    }
 }
 
 impl Change {
@@ -454,7 +469,9 @@ fn target(service: &Service, chosen: Chosen<'_>, weights: &Weights) -> Result<Ta
             return Err(Error::usage(format!("`--weights` names {label} twice")));
         }
     }
-    Ok(Target { weights: divide(service, route, &places, weights.sum())?, added })
+    // What is added takes its weight from the same sum.
+    let rest = weights.sum() - added.as_ref().map_or(0, |added: &Added| u64::from(added.weight));
+    Ok(Target { weights: divide(service, route, &places, rest)?, added })
 }
 
 fn all_to(service: &Service, chosen: Chosen<'_>, winner: &str, loser: &str) -> Result<Target> {
@@ -718,8 +735,7 @@ fn remember(
 fn infer_roles(release: &mut Release, moves: &[Move]) {
     let Some(first) = moves.iter().find(|one| one.changes()) else { return };
     let serving: Vec<&String> = first.before.iter().filter(|(_, weight)| *weight > 0).map(|(label, _)| label).collect();
-    let gaining: Vec<&String> =
-        first.before.iter().zip(&first.after).filter(|((_, was), (_, now))| now > was).map(|((label, _), _)| label).collect();
+    let gaining: Vec<&String> = first.gaining().into_iter().map(|place| &first.after[place].0).collect();
     if release.stable.is_none()
         && release.candidate.is_none()
         && let ([stable], [candidate]) = (serving.as_slice(), gaining.as_slice())

@@ -176,7 +176,10 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
         }
     }
     for service in services.iter().filter(|service| service.routes.iter().any(|route| route.drifted)).take(5) {
-        let by = service.changed.as_ref().map_or_else(String::new, |changed| format!(" by {}", when(changed, screen)));
+        let by = service.changed.as_ref().map_or_else(String::new, |changed| {
+            let at = if screen.terminal { format!("{} ago", age(&changed.at, screen.now)) } else { format!("at {}", changed.at) };
+            format!(" by {} {at}", printable(&changed.by))
+        });
         let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", printable(&service.name));
     }
     text + "\n"
