@@ -71,17 +71,33 @@ impl Rest {
 
     /// Sends a request.
     pub fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Reply {
+        self.exchange(method, path, content_type, "application/json", body).expect("an answer")
+    }
+
+    /// PATCH with a JSON patch; `None` where the server breaks off without an answer.
+    pub fn patch_or_break(&self, path: &str, document: &Value) -> Option<Reply> {
+        self.exchange(Method::PATCH, path, JSON_PATCH, "application/json", document.to_string().into_bytes()).ok()
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        accept: &str,
+        body: Vec<u8>,
+    ) -> Result<Reply, kube::Error> {
         let request = Request::builder().method(method).uri(path).header("content-type", content_type);
-        let request = request.header("accept", "application/json").body(Body::from(body)).expect("a request");
+        let request = request.header("accept", accept).body(Body::from(body)).expect("a request");
         self.runtime.block_on(async {
             let exchange = async {
-                let response = self.client.send(request).await.expect("an answer");
+                let response = self.client.send(request).await?;
                 let status = response.status().as_u16();
                 let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
                 let warnings = response.headers().get_all("warning").iter().map(text).collect();
                 let bytes = response.into_body().collect().await.expect("a body").to_bytes();
                 let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
-                Reply { status, body, warnings }
+                Ok(Reply { status, body, warnings })
             };
             tokio::time::timeout(super::run::DEADLINE, exchange).await.expect("an answer in time")
         })
@@ -90,6 +106,11 @@ impl Rest {
     /// GET.
     pub fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, "application/json", Vec::new())
+    }
+
+    /// GET in another form: a table, or metadata alone.
+    pub fn get_as(&self, path: &str, form: &str) -> Reply {
+        self.exchange(Method::GET, path, "application/json", form, Vec::new()).expect("an answer")
     }
 
     /// POST.

@@ -128,6 +128,8 @@ impl Run {
 pub struct Output {
     /// The answer.
     pub stdout: String,
+    /// The answer as it was.
+    pub raw: String,
     /// The conversation.
     pub stderr: String,
     /// The exit status; `None` after a signal.
@@ -155,9 +157,10 @@ pub fn finish(mut child: Child) -> Output {
     let status = wait(&mut child);
     let text = |reader: Option<std::thread::JoinHandle<Vec<u8>>>| {
         let bytes = reader.map(|reader| reader.join().expect("reads")).unwrap_or_default();
-        filtered(&String::from_utf8_lossy(&bytes))
+        String::from_utf8_lossy(&bytes).into_owned()
     };
-    Output { stdout: text(stdout), stderr: text(stderr), status: status.code() }
+    let raw = text(stdout);
+    Output { stdout: filtered(&raw), raw, stderr: filtered(&text(stderr)), status: status.code() }
 }
 
 fn drain(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {

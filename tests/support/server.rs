@@ -78,7 +78,7 @@ impl Server {
     /// As somebody whose token nobody knows.
     pub fn stranger(&self) -> Rest {
         let text = std::fs::read_to_string(&self.kubeconfig).expect("a kubeconfig");
-        let token = regex::Regex::new("token: .*").expect("a pattern");
+        let token = regex::Regex::new(r"token: [^}\s]*").expect("a pattern");
         // Beside the original, whose paths are relative.
         let own = self.kubeconfig.with_file_name(format!("stranger-{}", self.namespace));
         std::fs::write(&own, token.replace_all(&text, "token: nobody-knows-it").as_bytes()).expect("written");
@@ -128,6 +128,13 @@ impl Server {
         tidegate(line).with(&self.kubeconfig).arg("-n").arg(&self.namespace)
     }
 
+    /// The same as a user who may only read.
+    pub fn as_viewer(&self, line: &str) -> Run {
+        let (kubeconfig, context) = self.viewer.as_ref().expect("a viewer");
+        let run = tidegate(line).with(kubeconfig).arg("-n").arg(&self.namespace);
+        context.iter().fold(run, |run, context| run.arg("--context").arg(*context))
+    }
+
     /// kubectl on this server, in the namespace; `None` without a lab, whose kubectl it is.
     pub fn kubectl(&self, arguments: &[&str]) -> Option<String> {
         let kubectl = self.lab.or_else(lab)?.kubectl.clone();
@@ -142,9 +149,10 @@ impl Server {
         &self.kubeconfig
     }
 
-    /// `text` with the namespace's name replaced.
+    /// `text` without what differs between the servers: the namespace's name, the context's.
     pub fn anonymous(&self, text: &str) -> String {
-        text.replace(&self.namespace, "NAMESPACE")
+        let context = if self.lab.is_some() { "context lab" } else { "context sandbox" };
+        text.replace(&self.namespace, "NAMESPACE").replace(context, "context CONTEXT")
     }
 }
 
