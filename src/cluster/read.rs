@@ -58,6 +58,9 @@ impl Cluster {
             }
         };
         found.services.push(self.resolve(wanted, namespace, reply).await?);
+        if preflight {
+            self.protected_delegates(&mut found).await;
+        }
         Ok(found)
     }
 
@@ -98,7 +101,22 @@ impl Cluster {
         // In the order in which they were named.
         let place = |service: &Service| wanted.iter().position(|one| one.text == service.name);
         found.services.sort_by_key(place);
+        if preflight {
+            self.protected_delegates(&mut found).await;
+        }
         Ok(found)
+    }
+
+    /// Delegates can lie in namespaces that nobody named, and that ask for care all the same.
+    async fn protected_delegates(&self, found: &mut Found) {
+        let objects = found.services.iter().flat_map(|service| &service.objects);
+        let namespaces: BTreeSet<String> = objects.map(|object| object.namespace.clone()).collect();
+        for namespace in namespaces {
+            if !found.protected.contains_key(&namespace) {
+                let protected = self.protected(&namespace).await;
+                found.protected.insert(namespace, protected);
+            }
+        }
     }
 
     async fn resolve(&self, wanted: &ServiceRef, namespace: &str, reply: Reply) -> Result<Service> {
@@ -135,11 +153,14 @@ impl Cluster {
 
     async fn with_delegates(&self, name: &str, object: Object) -> Result<Service> {
         let delegates = object.delegates();
+        let own = object.title();
+        let own = own.as_str();
         let reads = delegates.iter().map(|(namespace, name)| async move {
             let reply = self.istio(&format!("/namespaces/{namespace}/virtualservices/{name}")).await?;
-            match reply.is_success() {
-                true => Ok(Object::read(reply.body)),
-                false => Err(wording::refusal(&reply, &format!("the delegate {namespace}/{name}"))),
+            match reply.status {
+                200..300 => Ok(Object::read(reply.body)),
+                404 => Err(Error::not_found(format!("{own} delegates to {namespace}/{name}, which does not exist"))),
+                _ => Err(wording::refusal(&reply, &format!("the delegate {namespace}/{name}"))),
             }
         });
         let mut objects = vec![object];

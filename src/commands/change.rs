@@ -5,6 +5,7 @@ use crate::cli::{self, DryRun, Format};
 use crate::cluster::{self, Cluster, Found};
 use crate::core::check;
 use crate::core::host;
+use crate::core::object::Object;
 use crate::core::plan::{self, Author, Change, Intent};
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
@@ -268,7 +269,7 @@ fn preview(context: &Context, cluster: &Cluster, planned: &Plans, found: &Found,
             context.ui.answer(&ui::plan(&place(cluster, planned, None), plans(planned), &|service, object, label| {
                 ready(found, service, object, label)
             }));
-            let titles: Vec<String> = changes.iter().map(|(service, change)| service.objects[change.object].title()).collect();
+            let titles = titles(changes.iter().map(|(service, change)| &service.objects[change.object]));
             let words: Vec<String> = changes.iter().map(|(_, change)| word(intent, change, " (dry run)")).collect();
             let lines: Vec<Line<'_>> = changes
                 .iter()
@@ -339,7 +340,7 @@ fn report(context: &Context, planned: &[Planned], write: &cli::Write, intent: &I
 }
 
 fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) -> String {
-    let titles: Vec<String> = all.iter().map(|(service, change, _)| service.objects[change.object].title()).collect();
+    let titles = titles(all.iter().map(|(service, change, _)| &service.objects[change.object]));
     let words: Vec<String> = all.iter().map(|(_, change, _)| word(intent, change, suffix)).collect();
     let mut lines = Vec::new();
     let mut later = Vec::new();
@@ -362,6 +363,16 @@ fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) ->
     }
     lines.extend(later);
     ui::results(&lines)
+}
+
+/// The names of objects, with their namespaces where there are several of them.
+fn titles<'a>(objects: impl Iterator<Item = &'a Object> + Clone) -> Vec<String> {
+    let namespaces: BTreeSet<&String> = objects.clone().map(|object| &object.namespace).collect();
+    let title = |object: &Object| match namespaces.len() {
+        1 => object.title(),
+        _ => format!("{} in {}", object.title(), object.namespace),
+    };
+    objects.map(title).collect()
 }
 
 fn reversed(change: &Change) -> Vec<plan::Move> {
@@ -441,17 +452,16 @@ fn way_back(context: &Context, all: &[(&Service, &Change, &Outcome)]) {
         all.iter().filter(|(_, change, outcome)| matches!(outcome, Outcome::Changed(_)) && change.changes()).collect();
     let names: BTreeSet<&str> = changed.iter().map(|(service, _, _)| service.name.as_str()).collect();
     let Some((_, change, _)) = changed.first() else { return };
-    let flag = context.namespace_flag();
     match (changed.len(), &change.way_back) {
         (_, None) => {}
         (1, Some(before)) => {
             let weights: Vec<String> = before.iter().map(|(_, weights)| ui::weights_of(weights)).collect();
             let name = names.iter().next().copied().unwrap_or_default();
-            context.ui.hint(&format!("`tidegate rollback {name}{flag}` puts {} back", weights.join("; ")));
+            context.ui.hint(&context.pasteable(&format!("`tidegate rollback {name}` puts {} back", weights.join("; "))));
         }
         (_, Some(_)) => {
             let names: Vec<&str> = names.into_iter().collect();
-            context.ui.hint(&format!("`tidegate rollback {}{flag}` puts all of them back", names.join(" ")));
+            context.ui.hint(&context.pasteable(&format!("`tidegate rollback {}` puts all of them back", names.join(" "))));
         }
     }
 }

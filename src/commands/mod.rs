@@ -39,9 +39,18 @@ impl Context {
         Ok((settings, cluster))
     }
 
-    /// ` -n NAME` where the user named a namespace: printed commands must mean the same one.
-    fn namespace_flag(&self) -> String {
-        self.global.connection.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default()
+    /// `hint` with the flags that say which cluster and namespace are meant: a command that is pasted must mean the same.
+    fn pasteable(&self, hint: &str) -> String {
+        let connection = &self.global.connection;
+        let flags = [("-n", &connection.namespace), ("--context", &connection.context)];
+        let flags: String = flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?))).collect();
+        let verbs = ["shift", "promote", "rollback", "status", "history"];
+        let is_ours = |text: &str| verbs.iter().any(|verb| text.starts_with(&format!("tidegate {verb} ")));
+        let quoted = |(place, text): (usize, &str)| match place % 2 == 1 && is_ours(text) && !text.contains(" -n ") {
+            true => format!("{text}{flags}"),
+            false => text.to_owned(),
+        };
+        hint.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`")
     }
 }
 
@@ -67,10 +76,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Version { client: true, output } => version::client(&context.ui, output),
         command => asynchronous(&context, command),
     };
-    if let Err(error) = &result {
+    if let Err(mut error) = result {
+        for hint in &mut error.hints {
+            *hint = context.pasteable(hint);
+        }
         // A watch that is ended by hand has nothing to explain.
         if !error.message.is_empty() {
-            context.ui.error(error);
+            context.ui.error(&error);
         }
         return ExitCode::from(error.kind.code());
     }

@@ -32,7 +32,7 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let _progress = context.ui.progress(&format!("asking {}", cluster.server), arguments.output == Format::Table);
     let namespace = wanted.first().and_then(|one| one.namespace.clone()).unwrap_or_else(|| cluster.namespace.clone());
     let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
-    let around = around(context, &cluster, scope).await?;
+    let mut around = around(context, &cluster, &[scope]).await?;
     let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
     let mut shown = Shown::new();
     let mut version = String::new();
@@ -46,6 +46,14 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
                 put(&mut shown, object, &around);
             }
         }
+    }
+    // Destinations and delegates can lie in other namespaces than the one that is shown.
+    let scopes = scopes(scope, &shown);
+    if scopes.len() > 1 {
+        let more = self::around(context, &cluster, &scopes[1..]).await?;
+        around.rules.merge(more.rules);
+        around.endpoints.merge(more.endpoints);
+        shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
     }
     drop(_progress);
     if shown.is_empty() && !arguments.watch {
@@ -68,8 +76,31 @@ fn put(shown: &mut Shown, object: &Object, around: &Around) {
     shown.insert((object.namespace.clone(), object.name.clone()), status::of(object, &around.rules, &around.endpoints));
 }
 
+/// Where to read rules and endpoints: everywhere, or in the namespace shown and in those of the destinations.
+fn scopes<'a>(scope: Option<&'a str>, shown: &'a Shown) -> Vec<Option<&'a str>> {
+    let mut scopes = vec![scope];
+    if scope.is_some() {
+        for namespace in shown.iter().flat_map(|((own, _), one)| one.namespaces().chain([own.as_str()])) {
+            if !scopes.contains(&Some(namespace)) {
+                scopes.push(Some(namespace));
+            }
+        }
+    }
+    scopes
+}
+
+async fn around(context: &Context, cluster: &Cluster, scopes: &[Option<&str>]) -> Result<Around> {
+    let mut all = Around { rules: Rules::default(), endpoints: Endpoints::default() };
+    for scope in scopes {
+        let one = around_one(context, cluster, *scope).await?;
+        all.rules.merge(one.rules);
+        all.endpoints.merge(one.endpoints);
+    }
+    Ok(all)
+}
+
 /// Rules and endpoints; where they may not be read, READY stays unknown and the rest is shown.
-async fn around(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Result<Around> {
+async fn around_one(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Result<Around> {
     let (rules, endpoints) = tokio::join!(cluster.rules(scope, false), cluster.endpoints(scope));
     let forgive = |error: Error| match error.kind {
         Kind::Forbidden if !error.message.contains("logged in") => {
@@ -185,8 +216,10 @@ async fn follow(
                 }
             },
             _ = refresh.tick(), if live => {
-                if let Ok(fresh) = self::around(context, cluster, scope).await {
+                let scopes = scopes(scope, &shown);
+                if let Ok(fresh) = self::around(context, cluster, &scopes).await {
                     around = fresh;
+                    shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
                 }
                 dirty.extend(shown.keys().next().cloned());
             }

@@ -124,6 +124,12 @@ impl Endpoints {
         self.pods.insert((text("/metadata/namespace"), text("/metadata/name")), labels(pod.pointer("/metadata/labels")));
     }
 
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: Endpoints) {
+        self.services.extend(other.services);
+        self.pods.extend(other.pods);
+    }
+
     /// The endpoints of a resolved host whose pods have `labels`; `None` for a host that is no service of the cluster,
     /// or whose service has no endpoint slices.
     pub fn ready(&self, host: &str, labels: &BTreeMap<String, String>) -> Option<Ready> {

@@ -5,6 +5,7 @@ use super::patch::{MAX_OPERATIONS, Patch};
 use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Destination, Route, RouteId, Stored};
 use super::select::{self, Chosen, RoutePick, Service};
+use super::suggest;
 use super::weight::{SUMS, Weights, apportion};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
@@ -93,18 +94,29 @@ impl Move {
 
     /// The places of the destinations whose part of the traffic grows, whatever the weights sum to before and after.
     pub fn gaining(&self) -> Vec<usize> {
-        let sum = |side: &Labelled| -> u64 { side.iter().map(|(_, weight)| u64::from(*weight)).sum() };
-        let (all_before, all_after) = (u128::from(sum(&self.before)), u128::from(sum(&self.after)));
-        let grows = |place: &usize| {
-            let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
-            // Fractions of nothing are none.
-            match all_before {
-                0 => weight(&self.after) > 0,
-                _ => weight(&self.after) * all_before > weight(&self.before) * all_after,
-            }
-        };
-        (0..self.after.len()).filter(grows).collect()
+        growing(&self.before, &self.after)
     }
+
+    /// The places of the destinations whose part of the traffic shrinks.
+    pub fn losing(&self) -> Vec<usize> {
+        growing(&self.after, &self.before)
+    }
+}
+
+/// The places whose part is greater in `after` than in `before`, by more than what rounding to whole weights makes of it.
+fn growing(before: &Labelled, after: &Labelled) -> Vec<usize> {
+    let sum = |side: &Labelled| -> u128 { side.iter().map(|(_, weight)| u128::from(*weight)).sum() };
+    let (all_before, all_after) = (sum(before), sum(after));
+    let grows = |place: &usize| {
+        let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
+        // Fractions of nothing are none.
+        match (all_before, all_after) {
+            (_, 0) => false,
+            (0, _) => weight(after) > 0,
+            _ => weight(after) * all_before >= weight(before) * all_after + all_before.min(all_after),
+        }
+    };
+    (0..after.len()).filter(grows).collect()
 }
 
 impl Change {
@@ -212,7 +224,14 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
     if splits.is_empty() {
         // The selection knows how to say what there is instead.
         let weights = Weights::Named(vec![(to.to_owned(), 100)]);
-        return Err(select::routes(service, &weights, pick).err().unwrap_or_else(|| uncertain(service, intent.verb())));
+        let mut error = select::routes(service, &weights, pick).err().unwrap_or_else(|| uncertain(service, intent.verb()));
+        if error.kind == Kind::NotFound {
+            let labels: Vec<String> = service.routes().flat_map(|c| c.route.weights()).map(|(label, _)| label).collect();
+            let near = suggest::nearest(to, labels.iter().map(String::as_str));
+            let hint = |near| format!("`tidegate {} {} --to {near}`", intent.verb(), service.name);
+            error.hints = near.map(hint).into_iter().collect();
+        }
+        return Err(error);
     }
     let mut targets = Vec::new();
     let mut roles = None;
@@ -731,17 +750,18 @@ fn remember(
     }
 }
 
-/// Stable is what had everything before; candidate is the only one that gains. Anything else is uncertain, and stays so.
+/// Candidate is the only one that gains, from nothing; stable is the only one that loses. Anything else is uncertain, and
+/// stays so.
 fn infer_roles(release: &mut Release, moves: &[Move]) {
     let Some(first) = moves.iter().find(|one| one.changes()) else { return };
-    let serving: Vec<&String> = first.before.iter().filter(|(_, weight)| *weight > 0).map(|(label, _)| label).collect();
-    let gaining: Vec<&String> = first.gaining().into_iter().map(|place| &first.after[place].0).collect();
-    if release.stable.is_none()
-        && release.candidate.is_none()
-        && let ([stable], [candidate]) = (serving.as_slice(), gaining.as_slice())
+    if release.stable.is_some() || release.candidate.is_some() {
+        return;
+    }
+    if let ([stable], [candidate]) = (first.losing().as_slice(), first.gaining().as_slice())
+        && let (Some((stable, _)), Some((candidate, 0))) = (first.before.get(*stable), first.before.get(*candidate))
     {
-        release.stable = Some((*stable).clone());
-        release.candidate = Some((*candidate).clone());
+        release.stable = Some(stable.clone());
+        release.candidate = Some(candidate.clone());
     }
 }
 
