@@ -396,7 +396,10 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
             .zip(&one.after)
             .map(|((name, before), (_, after))| json!({"name": name, "before": before, "after": after}))
             .collect();
-        json!({"route": one.route.to_string(), "name": one.name, "destinations": destinations})
+        match &one.name {
+            Some(name) => json!({"route": one.route.to_string(), "name": name, "destinations": destinations}),
+            None => json!({"route": one.route.to_string(), "destinations": destinations}),
+        }
     };
     let routes = change.moves.iter().map(route).collect();
     Reported { object: object.title(), namespace: object.namespace.clone(), name: object.name.clone(), result, error, routes }

@@ -153,7 +153,8 @@ async fn follow(
 ) -> Result<()> {
     let ui = &context.ui;
     let table = matches!(arguments.output, Format::Table | Format::Wide);
-    let live = table && ui.out_is_terminal;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let live = table && ui.out_is_terminal && !dumb;
     let only: Vec<(String, String)> = if arguments.services.is_empty() { Vec::new() } else { shown.keys().cloned().collect() };
     if version.is_empty() {
         // The named objects were read one by one; a list says from which version on to watch.

@@ -31,7 +31,7 @@ pub struct ServiceStatus {
 }
 
 /// One route.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
     /// `http[1]`.

@@ -8,6 +8,7 @@ use crate::core::status::{Changed, DestinationStatus, RouteStatus, ServiceStatus
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// How much to show, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,11 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     let mut rows = Vec::new();
     for service in services {
         let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
+        if service.routes.is_empty() {
+            let none =
+                RouteStatus { route: "<none>".into(), reachable: true, action: Some("no routes".into()), ..Default::default() };
+            rows.push(row(service, &none, None, &changed, screen));
+        }
         for route in &service.routes {
             let drift = if route.drifted { " (not recorded)" } else { "" };
             for to in &route.destinations {
@@ -188,13 +194,12 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
 impl Ui {
     /// Draws `text` over what it drew before, `lines` high, on a terminal.
     pub fn redraw(&self, text: &str, lines: usize) -> usize {
-        let mut drawn = String::new();
-        if lines > 0 {
-            // Up to the first line of the last drawing, then clear to the end of the screen.
-            let _ = write!(drawn, "\u{1b}[{lines}A\u{1b}[J");
+        if lines > 0 && !self.is_closed() {
+            // Up to the first line of the last drawing, then clear to the end of the screen. Past the stream that takes
+            // colours out: without them a screen is redrawn all the same. A lost terminal shows at the next line.
+            let _ = std::io::stdout().write_all(format!("\u{1b}[{lines}A\u{1b}[J").as_bytes());
         }
-        drawn += text;
-        self.answer(&drawn);
+        self.answer(text);
         text.lines().count()
     }
 }
