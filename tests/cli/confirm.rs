@@ -119,7 +119,8 @@ fn a_plain_shift_asks_nothing_on_a_terminal() {
     expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
         hint: `tidegate rollback carts` puts blue 100, green 0 back
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
 }
 
 #[test]
@@ -137,7 +138,8 @@ fn promote_shows_the_plan_and_asks() {
           carts  http[0]  blue 80 -> 0   green 20 -> 100   green: 2 of 2 pods ready
         Promote carts? [y/N] 
         error: not confirmed; nothing was written
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
     assert_eq!(sandbox.weights(NS, "carts", 0), [80, 20]);
 
     let mut terminal = tidegate("promote carts").on(&sandbox).on_a_terminal();
@@ -151,7 +153,8 @@ fn promote_shows_the_plan_and_asks() {
         Promote carts? [y/N] y
         virtualservice.networking.istio.io/carts promoted: blue 80 -> 0, green 20 -> 100
         hint: `tidegate rollback carts` puts blue 100, green 0 back
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
     assert_eq!(sandbox.weights(NS, "carts", 0), [0, 100]);
 }
 
@@ -173,7 +176,8 @@ fn several_services_ask_once() {
         virtualservice.networking.istio.io/product-vs  shifted: old 100 -> 50, new 0 -> 50
         virtualservice.networking.istio.io/review-vs   shifted: old 100 -> 50, new 0 -> 50
         hint: `tidegate rollback product review -n hands-on` puts all of them back
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
 }
 
 #[test]
@@ -191,7 +195,8 @@ fn yes_answers_and_no_input_never_asks() {
     expect![[r#"
         error: namespace sockshop-production is protected: --yes required when not running interactively
         hint: run it again with `--yes`
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
 }
 
 #[test]
@@ -208,5 +213,6 @@ fn a_protected_namespace_asks_for_a_plain_shift_too() {
           carts  http[0]  blue 100 -> 80   green 0 -> 20   green: 2 of 2 pods ready
         Shift carts? [y/N] n
         error: not confirmed; nothing was written
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
 }
