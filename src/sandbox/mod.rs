@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod controllers;
 mod defaults;
+mod deploy;
 mod discovery;
 mod fault;
 mod kinds;
@@ -65,12 +66,12 @@ pub struct Options {
 }
 
 /// A running sandbox; it stops when it is dropped.
-#[derive(Debug)]
 pub struct Sandbox {
     kubeconfig: PathBuf,
     server: String,
     metrics: String,
     request_log: PathBuf,
+    api: Arc<Server>,
     tasks: JoinSet<()>,
 }
 
@@ -105,9 +106,16 @@ impl Sandbox {
             controllers.settle();
         }
         tasks.spawn(controllers.run());
-        tasks.spawn(server::serve(api, identity.tls, server));
+        tasks.spawn(server::serve(api, identity.tls, server.clone()));
         tasks.spawn(server::serve_metrics(metrics_api, metrics));
-        Ok(Sandbox { kubeconfig, server: url, metrics: format!("http://127.0.0.1:{metrics_port}"), request_log, tasks })
+        Ok(Sandbox {
+            kubeconfig,
+            server: url,
+            metrics: format!("http://127.0.0.1:{metrics_port}"),
+            request_log,
+            api: server,
+            tasks,
+        })
     }
 
     /// The kubeconfig, whose contexts are `sandbox` (all rights) and `viewer` (reads only).
@@ -129,6 +137,16 @@ impl Sandbox {
     /// is `-` where there was no answer.
     pub fn request_log(&self) -> &Path {
         &self.request_log
+    }
+
+    /// Sets the image of a deployment's container, as `kubectl set image` does, and waits until it is rolled out.
+    pub async fn set_image(&self, namespace: &str, deployment: &str, container: &str, image: &str) -> anyhow::Result<()> {
+        deploy::set_image(&self.api, namespace, deployment, container, image).await
+    }
+
+    /// The labels and values of an instant query of the Prometheus side; empty where there are none.
+    pub fn query(&self, promql: &str) -> Vec<(serde_json::Value, f64)> {
+        deploy::query(&self.api, promql)
     }
 
     /// Stops the sandbox and waits until its listeners are closed.

@@ -133,7 +133,7 @@ fn told(weights: &Labelled) -> String {
     super::report::labelled(weights)
 }
 
-/// Columns in kubectl's style: three blanks between them, nothing drawn.
+/// Columns in kubectl's style: two blanks between them, nothing drawn.
 fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -142,7 +142,7 @@ fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
+        column.set_padding((0, 2));
     }
     let mut text = String::new();
     for line in table.lines() {
