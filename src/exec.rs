@@ -192,7 +192,7 @@ impl Run<'_> {
             let fresh = plan::plan(&service, self.intent, self.pick, self.author).ok();
             let fresh = fresh.and_then(|changes| changes.into_iter().find(|fresh| fresh.object == current.object));
             let now = &service.objects[current.object];
-            match conflict::judge(&service.name, &then, &current, now, fresh.as_ref()) {
+            match conflict::judge(&service, &then, &current, now, fresh.as_ref()) {
                 Judgement::AsWanted => return (Outcome::Unchanged, None),
                 Judgement::Again(again) if attempt == 0 => current = *again,
                 Judgement::ServersOwn if reply.status == 409 && attempt == 0 => {}

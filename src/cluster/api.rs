@@ -82,6 +82,8 @@ impl Cluster {
                             tokio::time::sleep(reply.retry_after.unwrap_or(pause).min(LONGEST_PAUSE)).await;
                             continue;
                         }
+                        // A login page answers 200, too.
+                        None if reply.is_success() && reply.body.is_string() => return Err(wording::refusal(&reply, path)),
                         None => return Ok(reply),
                     }
                 }

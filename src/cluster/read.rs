@@ -84,9 +84,11 @@ impl Cluster {
             let list = list?;
             if wanted.is_empty() {
                 let carrying = list.iter().filter(|object| weighted(object));
-                found
-                    .services
-                    .extend(carrying.map(|object| Service { name: object.name.clone(), objects: vec![object.clone()] }));
+                found.services.extend(carrying.map(|object| Service {
+                    name: object.name.clone(),
+                    typed: object.name.clone(),
+                    objects: vec![object.clone()],
+                }));
             }
             for one in wanted.iter().filter(|one| namespace_of(one) == namespace) {
                 found.services.push(self.pick(one, &namespace, &list).await?);
@@ -144,7 +146,7 @@ impl Cluster {
         });
         let mut objects = vec![object];
         objects.extend(try_join_all(reads).await?);
-        Ok(Service { name: name.to_owned(), objects })
+        Ok(Service { name: name.to_owned(), typed: name.to_owned(), objects })
     }
 
     /// Every virtual service of a namespace, or of all.

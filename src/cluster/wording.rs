@@ -19,7 +19,7 @@ pub(super) fn refusal(reply: &Reply, asked: &str) -> Error {
         let first: String = first.chars().take(120).collect();
         let why = format!("{asked}: HTTP {}: {}", reply.status, first.escape_debug());
         // Something that is no API server, such as a login page, answered.
-        if reply.body.is_string() && plain.trim_start().starts_with('<') {
+        if reply.is_success() || reply.body.is_string() && plain.trim_start().starts_with('<') {
             return Error::new(Kind::Unreachable, format!("what answers is not a Kubernetes API server ({why})"))
                 .hint("check the server of the context: `kubectl config view --minify`");
         }

@@ -6,6 +6,7 @@ use crate::cluster::{self, Cluster, Found};
 use crate::core::check;
 use crate::core::host;
 use crate::core::plan::{self, Author, Change, Intent};
+use crate::core::release::Phase;
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{Outcome, Planned, Run};
@@ -48,6 +49,11 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             [one] => cluster.find(one, preflight).await?,
             several => cluster.find_all(several, named.selector.as_deref(), preflight).await?,
         };
+        if names.is_empty() {
+            only_released(&mut found, &intent);
+        }
+        let place = context.place_flags();
+        found.services.iter_mut().for_each(|service| service.typed += &place);
         let author = author(&settings, &cluster, write.reason.clone());
         let planned = plan_all(&mut found, &intent, &write, &author)?;
         check_all(context, &cluster, &planned, &mut found, &write, preflight).await?;
@@ -62,7 +68,8 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     let (cluster, author, planned, found) = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
-        ui.say(&format!("No resources found in {} namespace.\n", cluster.namespace));
+        let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
+        ui.say(&format!("No {what} found in {} namespace.\n", cluster.namespace));
         return Ok(());
     }
     if write.diff {
@@ -109,6 +116,18 @@ fn author(settings: &Settings, cluster: &Cluster, reason: Option<String>) -> Aut
     let now = jiff::Timestamp::now();
     let at = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
     Author { by, at, reason }
+}
+
+/// Where no service is named, only a release can say that one is meant: nobody wants every idle version promoted.
+fn only_released(found: &mut Found, intent: &Intent) {
+    let phase = |service: &Service, wanted: fn(Phase) -> bool| {
+        service.objects.iter().any(|object| object.release.as_ref().is_some_and(|release| wanted(release.phase)))
+    };
+    match intent {
+        Intent::Promote(None) => found.services.retain(|service| phase(service, |phase| phase == Phase::Progressing)),
+        Intent::Rollback => found.services.retain(|service| phase(service, |phase| phase != Phase::Undone)),
+        _ => {}
+    }
 }
 
 type Plans = Vec<(Service, Vec<Change>)>;
@@ -417,7 +436,7 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
     };
     if !stuck.is_empty() {
         error.kind = Kind::RollbackFailed;
-        error.hints = stuck.iter().map(|name| format!("`tidegate status {name}`; then `tidegate rollback {name}`")).collect();
+        error.hints = stuck.iter().map(|typed| format!("`tidegate status {typed}`; then `tidegate rollback {typed}`")).collect();
     }
     if intent.verb() == "rollback" && error.kind != Kind::Conflict {
         let now = change.moves.iter().map(|one| ui::weights_of(&one.before)).collect::<Vec<_>>().join("; ");
@@ -441,7 +460,7 @@ fn way_back(context: &Context, all: &[(&Service, &Change, &Outcome)]) {
         all.iter().filter(|(_, change, outcome)| matches!(outcome, Outcome::Changed(_)) && change.changes()).collect();
     let names: BTreeSet<&str> = changed.iter().map(|(service, _, _)| service.name.as_str()).collect();
     let Some((_, change, _)) = changed.first() else { return };
-    let flag = context.namespace_flag();
+    let flag = context.place_flags();
     match (changed.len(), &change.way_back) {
         (_, None) => {}
         (1, Some(before)) => {

@@ -39,9 +39,12 @@ impl Context {
         Ok((settings, cluster))
     }
 
-    /// ` -n NAME` where the user named a namespace: printed commands must mean the same one.
-    fn namespace_flag(&self) -> String {
-        self.global.connection.namespace.as_ref().map(|name| format!(" -n {name}")).unwrap_or_default()
+    /// The flags that say where, as the user gave them: printed commands must mean the same place.
+    fn place_flags(&self) -> String {
+        let connection = &self.global.connection;
+        let file = connection.kubeconfig.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [("-n", &connection.namespace), ("--context", &connection.context), ("--kubeconfig", &file)];
+        flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?))).collect()
     }
 }
 
@@ -68,7 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
         command => asynchronous(&context, command),
     };
     if let Err(error) = &result {
-        // A watch that is ended by hand has nothing to explain.
+        // What was ended by hand and only read has nothing to explain.
         if !error.message.is_empty() {
             context.ui.error(error);
         }
@@ -81,12 +84,17 @@ pub fn run(cli: Cli) -> ExitCode {
 fn asynchronous(context: &Context, command: Command) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::failed("the program cannot start").caused_by(error.to_string()))?;
+    let writes = matches!(command, Command::Shift(_) | Command::Promote(_) | Command::Rollback(_));
+    let listens = listens_itself(&command);
     let result = runtime.block_on(async {
         let running = dispatch(context, command);
+        if listens {
+            return running.await;
+        }
         tokio::select! {
             biased;
             result = running => result,
-            () = interrupt() => Err(interrupted(context)),
+            () = interrupt() => Err(interrupted(context, writes)),
         }
     });
     // A question that nobody answered keeps a thread; the process does not wait for it.
@@ -127,9 +135,21 @@ async fn interrupt() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// What stands, and the commands that look or undo.
-fn interrupted(context: &Context) -> Error {
-    standing(context, Error::new(Kind::Interrupted, "interrupted"))
+/// Whether a command does something of its own when it is interrupted.
+fn listens_itself(command: &Command) -> bool {
+    match command {
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox { .. } => true,
+        _ => false,
+    }
+}
+
+/// What stands, and the commands that look or undo; of a command that only reads there is nothing to say.
+fn interrupted(context: &Context, writes: bool) -> Error {
+    match writes {
+        true => standing(context, Error::new(Kind::Interrupted, "interrupted")),
+        false => Error::new(Kind::Interrupted, ""),
+    }
 }
 
 /// Adds to `error` what was written until it happened.

@@ -10,6 +10,9 @@ use super::weight::{SUMS, Weights, apportion};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
 
+/// So many operations the record takes.
+const RECORD: usize = 3;
+
 /// The weights that a route is to have.
 pub(super) struct Target {
     pub weights: Vec<u32>,
@@ -141,6 +144,15 @@ impl Draft<'_> {
             edit_route(&mut edits, route, target);
         }
         patch.extend(edits);
+        if patch.operations().len() + RECORD > MAX_OPERATIONS {
+            return Err(Error::usage(format!(
+                "{} routes of {} at once are more than the API server takes in one patch ({} operations, at most {MAX_OPERATIONS})",
+                moves.len(),
+                object.title(),
+                patch.operations().len() + RECORD
+            ))
+            .hint("choose some of them with `--route`"));
+        }
         let release = self.release(object, targets, &moves);
         let unchanged = !moves.iter().any(Move::changes);
         let in_progress = object.release.as_ref().is_some_and(|release| release.phase == Phase::Progressing);
@@ -150,15 +162,6 @@ impl Draft<'_> {
         let inverse = restore(object, &moves, &patch);
         let way_back = (release.phase != Phase::Undone).then(|| release.before.clone());
         self.record(object, &moves, release, &mut patch);
-        if patch.operations().len() > MAX_OPERATIONS {
-            return Err(Error::usage(format!(
-                "{} routes of {} at once are more than the API server takes in one patch ({} operations, at most {MAX_OPERATIONS})",
-                moves.len(),
-                object.title(),
-                patch.operations().len()
-            ))
-            .hint("choose some of them with `--route`"));
-        }
         Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back })
     }
 

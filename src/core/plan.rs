@@ -162,7 +162,7 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     if let Some((_, release)) = released(Phase::Undone).first() {
         let candidate = release.candidate.as_deref().unwrap_or("NAME");
         return Err(Error::usage(format!("the last release of `{}` was rolled back; none is in progress", service.name))
-            .hint(format!("`tidegate promote {} --to {candidate}` gives {candidate} everything all the same", service.name)));
+            .hint(format!("`tidegate promote {} --to {candidate}` gives {candidate} everything all the same", service.typed)));
     }
     let certain = |c: &Chosen<'_>| {
         let to = c.route.destinations();
@@ -217,7 +217,7 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
                     "{names} share the traffic of `{}` beside {label}: which of them is to lose it?",
                     service.name
                 ))
-                .hint(format!("name all weights: `tidegate shift {} --weights {label}=100,…=0`", service.name)));
+                .hint(format!("name all weights: `tidegate shift {} --weights {label}=100,…=0`", service.typed)));
             }
         };
         targets.push((chosen, all_to(service, chosen, &label, &from)?));
@@ -234,7 +234,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
         let Some(release) = &object.release else {
             if object.annotation(release::RELEASE).is_some() {
                 return Err(Error::failed(format!("the release recorded on {} cannot be read", object.title()))
-                    .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", service.name)));
+                    .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", service.typed)));
             }
             continue;
         };
@@ -252,7 +252,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
             ))
             .hint(format!(
                 "`tidegate status {}` shows them; `tidegate rollback {} --to NAME` gives NAME everything",
-                service.name, service.name
+                service.typed, service.typed
             )));
         }
         changes.push(change);
@@ -324,7 +324,7 @@ fn relocated(service: &Service, index: usize, release: &Release, author: &Author
             )
             .hint(format!(
                 "`tidegate status {}`; then `tidegate rollback {} --to NAME --route ROUTE`",
-                service.name, service.name
+                service.typed, service.typed
             )));
         };
         let mut target: Vec<u32> = route.weights().into_iter().map(|(_, weight)| weight).collect();
@@ -355,7 +355,7 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
                     Kind::Conflict,
                     format!("{id} of {} no longer has the destinations of revision {number}", object.title()),
                 )
-                .hint(format!("`tidegate history {}` has the weights", service.name)));
+                .hint(format!("`tidegate history {}` has the weights", service.typed)));
             };
             let mut target: Vec<u32> = route.weights().into_iter().map(|(_, weight)| weight).collect();
             for (place, weight) in places {
@@ -366,7 +366,7 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
     }
     if targets.is_empty() {
         return Err(Error::not_found(format!("`{}` has no revision {number}", service.name))
-            .hint(format!("`tidegate history {}` lists them", service.name)));
+            .hint(format!("`tidegate history {}` lists them", service.typed)));
     }
     Draft { verb: "rollback", phase: Phase::Complete, roles: None, fresh: true, author }.changes(service, targets)
 }
@@ -393,7 +393,7 @@ fn released_routes<'a>(service: &'a Service, object: usize, release: &Release) -
                     Kind::Conflict,
                     format!("{id} of {} no longer holds the destinations of the release", service.objects[object].title()),
                 )
-                .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.name))
+                .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.typed))
             })
         })
         .collect()
@@ -410,7 +410,7 @@ fn uncertain(service: &Service, verb: &str) -> Error {
     }
     let last = first.route.weights().pop().map(|(label, _)| label).unwrap_or_default();
     Error::usage(message)
-        .hint(format!("name the destination that is to serve everything, as in `tidegate {verb} {} --to {last}`", service.name))
+        .hint(format!("name the destination that is to serve everything, as in `tidegate {verb} {} --to {last}`", service.typed))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::error::{Error, Kind, Result};
 pub struct Service {
     /// As the user named it.
     pub name: String,
+    /// The same with the flags that say where: what a command in a hint must repeat to mean the same service.
+    pub typed: String,
     /// At least one.
     pub objects: Vec<Object>,
 }
@@ -195,7 +197,7 @@ fn no_such_route(service: &Service, fitting: &[Chosen<'_>]) -> Error {
 fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Error {
     let Some(split) = splits.first() else {
         return Error::new(Kind::NotFound, format!("no route of `{}` has weights:{}", service.name, seen(service)))
-            .hint(format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.name));
+            .hint(format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.typed));
     };
     let labels: Vec<String> = split.route.weights().into_iter().map(|(label, _)| label).collect();
     let error = Error::usage(format!(
@@ -209,7 +211,7 @@ fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Erro
     let beyond = values.get(labels.len()..).is_some_and(|rest| rest.iter().all(|&weight| weight == 0));
     let named: Vec<String> = labels.iter().zip(values).map(|(label, weight)| format!("{label}={weight}")).collect();
     match beyond {
-        true => error.hint(format!("name them: `tidegate shift {} --weights {}`", service.name, named.join(","))),
+        true => error.hint(format!("name them: `tidegate shift {} --weights {}`", service.typed, named.join(","))),
         false => error.hint(format!("name those that share the traffic: `--weights {}=80,{}=20`", labels[0], labels[1])),
     }
 }
@@ -249,6 +251,6 @@ fn no_such_destination(service: &Service, pairs: &[(String, u32)]) -> Error {
         .unwrap_or_default();
     match corrected.is_empty() {
         true => error,
-        false => error.hint(format!("`tidegate shift {} --weights {}`", service.name, corrected.join(","))),
+        false => error.hint(format!("`tidegate shift {} --weights {}`", service.typed, corrected.join(","))),
     }
 }

@@ -25,7 +25,7 @@ fn split(pairs: &[(&str, u32)]) -> Value {
 }
 
 fn service(raw: Value) -> Service {
-    Service { name: "carts".into(), objects: vec![Object::read(raw)] }
+    Service { name: "carts".into(), typed: "carts -n shop".into(), objects: vec![Object::read(raw)] }
 }
 
 fn shift_to(raw: &Value, weights: &str) -> Result<Vec<Change>> {
