@@ -72,6 +72,10 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     if let Err(error) = &result {
         // What was ended by hand and only read has nothing to explain.
+        if error.kind == Kind::Interrupted && context.ui.err_is_terminal {
+            // Not behind the terminal's own `^C`.
+            context.ui.say("\n");
+        }
         if !error.message.is_empty() {
             context.ui.error(error);
         }
@@ -119,15 +123,16 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
     }
 }
 
-/// Ends when the user presses Ctrl-C, or the process is asked to end.
+/// Ends when the user presses Ctrl-C, the terminal goes away, or the process is asked to end.
 async fn interrupt() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        if let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             return;
         }

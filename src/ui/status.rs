@@ -35,9 +35,8 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     for service in services {
         let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
         for route in &service.routes {
-            let drift = if route.drifted { " (not recorded)" } else { "" };
             for to in &route.destinations {
-                rows.push(row(service, route, Some(to), &format!("{changed}{drift}"), screen));
+                rows.push(row(service, route, Some(to), &changed, screen));
             }
             if route.destinations.is_empty() {
                 rows.push(row(service, route, None, &changed, screen));
@@ -176,29 +175,58 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
         }
     }
     for service in services.iter().filter(|service| service.routes.iter().any(|route| route.drifted)).take(5) {
-        let by = service.changed.as_ref().map_or_else(String::new, |changed| format!(" by {}", when(changed, screen)));
-        let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", printable(&service.name));
+        let when = service.changed.as_ref().map_or_else(String::new, |changed| format!(": {}", when(changed, screen)));
+        let _ = write!(
+            text,
+            "\n{YELLOW}{}{YELLOW:#} has other weights than its last recorded change{when}",
+            printable(&service.name)
+        );
     }
     text + "\n"
 }
 
 impl Ui {
-    /// Draws `text` over what it drew before, `lines` high, on a terminal.
+    /// Draws `text` over what it drew before, `lines` high, on a terminal; gives the height of what it drew.
     pub fn redraw(&self, text: &str, lines: usize) -> usize {
-        let mut drawn = String::new();
-        if lines > 0 {
-            // Up to the first line of the last drawing, then clear to the end of the screen.
-            let _ = write!(drawn, "\u{1b}[{lines}A\u{1b}[J");
-        }
-        drawn += text;
-        self.answer(&drawn);
-        text.lines().count()
+        let (width, height) =
+            terminal_size::terminal_size().map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()));
+        let drawing = fitted(text, width, height);
+        // Up to the first line of the last drawing, then clear to the end of the screen.
+        let over = if lines > 0 { format!("\u{1b}[{lines}A\u{1b}[J") } else { String::new() };
+        self.answer(&(over + &drawing));
+        drawing.lines().count()
     }
+}
+
+/// What of `text` a terminal can show without wrapping or scrolling: drawing over it would miss its place otherwise.
+fn fitted(text: &str, width: usize, height: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let room = height.saturating_sub(1).max(2);
+    let shown = if lines.len() > room { room - 1 } else { lines.len() };
+    let mut fitted = String::new();
+    for line in &lines[..shown] {
+        // Lines with colours are short.
+        match line.contains('\u{1b}') {
+            true => fitted.push_str(line),
+            false => fitted.extend(line.chars().take(width)),
+        }
+        fitted.push('\n');
+    }
+    if shown < lines.len() {
+        fitted += &format!("… {} more lines\n", lines.len() - shown);
+    }
+    fitted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drawing_fits_its_terminal() {
+        assert_eq!(fitted("abc\nd\n", 2, 24), "ab\nd\n");
+        assert_eq!(fitted("a\nb\nc\nd\n", 80, 4), "a\nb\n… 2 more lines\n");
+    }
 
     #[test]
     fn a_share_is_never_rounded_to_all_or_nothing() {
