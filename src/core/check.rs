@@ -286,3 +286,6 @@ fn bypassing<'a>(object: &Object, change: &Change, neighbours: &'a [Object]) -> 
     };
     neighbours.iter().filter(|other| object.in_mesh() && other.name != object.name).filter(gateway_only).find(plain)
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,3 +76,6 @@ fn explain(service: &Service, then: &Object, change: &Change, now: &Object) -> E
 fn hinted(error: Error, service: &Service) -> Error {
     error.hint(format!("look at it: `tidegate status {}`; then run this again", service.typed))
 }
+
+#[cfg(test)]
+mod tests;

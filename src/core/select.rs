@@ -254,3 +254,6 @@ fn no_such_destination(service: &Service, pairs: &[(String, u32)]) -> Error {
         false => error.hint(format!("`tidegate shift {} --weights {}`", service.typed, corrected.join(","))),
     }
 }
+
+#[cfg(test)]
+mod tests;
