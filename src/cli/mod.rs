@@ -173,7 +173,7 @@ pub struct Shift {
     #[command(flatten)]
     pub services: Services,
     /// Weights, in the order of the route as `80/20` or by name as `old=80,new=20`
-    #[arg(long, short = 'w', value_name = "W/W", allow_hyphen_values = true)]
+    #[arg(long, value_name = "W/W", allow_hyphen_values = true)]
     pub weights: Weights,
     /// How to write
     #[command(flatten)]

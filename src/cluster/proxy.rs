@@ -59,8 +59,6 @@ fn in_block(address: std::net::IpAddr, network: &str, bits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn no_proxy_is_compared_with_the_server() {
         let excepts = |list: &str, server: &str| super::excepts(list, &server.parse().expect("a URL"));

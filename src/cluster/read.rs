@@ -247,7 +247,8 @@ impl Cluster {
         })
     }
 
-    async fn protected(&self, namespace: &str) -> Result<bool> {
+    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`.
+    pub async fn protected(&self, namespace: &str) -> Result<bool> {
         let body = self.get(&format!("/api/v1/namespaces/{namespace}"), None).await?;
         let label = body.pointer("/metadata/labels/tidegate~1protected").and_then(Value::as_str);
         Ok(label.is_some_and(|value| value != "false"))

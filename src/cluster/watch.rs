@@ -53,8 +53,8 @@ impl Cluster {
             .map_err(|_| lost("no answer to a watch"))?;
         let response = sent.map_err(|error| lost(&wording::innermost(&error)))?;
         if !response.status().is_success() {
-            // The body of a refused watch is a Status like any other; a list says it in the same words.
-            return Err(Error::failed(format!("the server refused to watch: HTTP {}", response.status().as_u16())));
+            let reply = super::api::read(response).await.map_err(|error| lost(&wording::innermost(&error)))?;
+            return Err(wording::refusal(&reply, "watching virtualservices"));
         }
         Ok(Watch { body: response.into_body().into_data_stream(), pending: Vec::new(), version: version.to_owned() })
     }

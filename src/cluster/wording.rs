@@ -54,8 +54,16 @@ pub(super) fn webhook_down(reply: &Reply) -> bool {
 
 /// Nobody answers.
 pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
-    let times = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-    Error::new(Kind::Unreachable, format!("cannot reach the API server {server}: {why}{times}; nothing was written"))
+    Error::new(Kind::Unreachable, format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)))
+}
+
+/// Nobody answered a patch that was sent.
+pub(super) fn unanswered(server: &str, why: &str, tries: usize) -> Error {
+    Error::new(Kind::Unreachable, format!("the API server {server} did not answer the patch: {why}{}", times(tries)))
+}
+
+fn times(tries: usize) -> String {
+    if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
 /// The innermost cause, which is the one that says something: `connection refused`.

@@ -36,6 +36,9 @@ pub async fn rollback(context: &Context, arguments: cli::Rollback) -> Result<()>
 
 async fn run(context: &Context, named: cli::Services, write: cli::Write, intent: Intent) -> Result<()> {
     let names = super::services(&named.services)?;
+    if write.route.is_some() && matches!(intent, Intent::Rollback | Intent::RollbackRevision(_)) {
+        return Err(Error::usage("--route goes with --to: what was recorded is put back as a whole"));
+    }
     let ui = &context.ui;
     // Scripts read the answer; only a person needs to see that something is going on.
     let progress = ui.progress("asking the API server", write.output == Format::Table);
@@ -160,6 +163,15 @@ async fn check_all(
 ) -> Result<()> {
     // A destination that is added must exist, whatever was left out: its name could be a slip of the finger.
     let adds = planned.iter().flat_map(|(_, changes)| changes).flat_map(|change| &change.moves).any(|one| one.added.is_some());
+    if preflight {
+        // The weights of a delegate may stand in another namespace than the service.
+        for object in planned.iter().flat_map(|(service, _)| &service.objects) {
+            if !found.protected.contains_key(&object.namespace) {
+                let protected = cluster.protected(&object.namespace).await;
+                found.protected.insert(object.namespace.clone(), protected);
+            }
+        }
+    }
     let checks = preflight || adds && !write.force;
     if checks {
         if !preflight {

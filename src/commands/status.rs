@@ -18,6 +18,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 const REFRESH: Duration = Duration::from_secs(10);
 
 /// What a destination's state is judged by.
+#[derive(Default)]
 struct Around {
     rules: Rules,
     endpoints: Endpoints,
@@ -30,9 +31,24 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let wanted = super::services(&arguments.services)?;
     let (_, cluster) = context.connect(None).await?;
     let _progress = context.ui.progress(&format!("asking {}", cluster.server), arguments.output == Format::Table);
-    let namespace = wanted.first().and_then(|one| one.namespace.clone()).unwrap_or_else(|| cluster.namespace.clone());
-    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
-    let around = around(context, &cluster, scope).await?;
+    let mut namespaces: Vec<String> = wanted.iter().filter_map(|one| one.namespace.clone()).collect();
+    if wanted.iter().any(|one| one.namespace.is_none()) || namespaces.is_empty() {
+        namespaces.push(cluster.namespace.clone());
+    }
+    namespaces.sort();
+    namespaces.dedup();
+    if arguments.watch && namespaces.len() > 1 && !arguments.all_namespaces {
+        return Err(Error::usage("--watch follows one namespace, or with -A all of them"));
+    }
+    let scopes: Vec<Option<&str>> =
+        if arguments.all_namespaces { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
+    let scope = scopes[0];
+    let mut around = Around::default();
+    for scope in &scopes {
+        let more = self::around(context, &cluster, *scope).await?;
+        around.rules.merge(more.rules);
+        around.endpoints.merge(more.endpoints);
+    }
     let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
     let mut shown = Shown::new();
     let mut version = String::new();

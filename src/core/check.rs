@@ -103,6 +103,12 @@ pub struct Ready {
 }
 
 impl Endpoints {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: Endpoints) {
+        self.services.extend(other.services);
+        self.pods.extend(other.pods);
+    }
+
     /// Adds an EndpointSlice.
     pub fn add_slice(&mut self, slice: &Value) {
         let text = |pointer: &str| slice.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -129,9 +129,12 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
                 let host = host::resolve(&to.host, &object.namespace);
                 let ready = match &to.subset {
                     None => endpoints.ready(&host, &Default::default()),
-                    Some(name) => rules
-                        .subset(&host, name)
-                        .map_or(Some(Ready { ready: 0, total: 0 }), |subset| endpoints.ready(&host, &subset.labels)),
+                    // Without any rule of the host nothing is known of its subsets.
+                    Some(_) if rules.subsets(&host).is_empty() => None,
+                    Some(name) => match rules.subset(&host, name) {
+                        Some(subset) => endpoints.ready(&host, &subset.labels),
+                        None => Some(Ready { ready: 0, total: 0 }),
+                    },
                 };
                 DestinationStatus {
                     name: to.label.clone(),
