@@ -82,7 +82,8 @@ pub fn route(uri: &Uri) -> Route {
         return Route::Other;
     };
     let version = kind.versions.iter().copied().find(|v| *v == version);
-    let known_sub = sub.is_empty() || kind.subresources.contains(&sub);
+    // Of a custom resource any subresource may be asked for: it is not found.
+    let known_sub = sub.is_empty() || kind.custom || kind.subresources.contains(&sub);
     // Objects in namespaces are named below one; others have none.
     let placed = if kind.namespaced {
         name.is_empty() || !namespace.is_empty()
@@ -214,8 +215,8 @@ impl Call {
 pub fn verb(method: &Method, target: &Target, query: &Query) -> Option<&'static str> {
     let one = !target.name.is_empty();
     Some(match (method.as_str(), one) {
-        ("GET" | "HEAD", _) if query.flag("watch") => "watch",
         ("GET" | "HEAD", true) => "get",
+        ("GET" | "HEAD", false) if query.flag("watch") => "watch",
         ("GET" | "HEAD", false) => "list",
         ("POST", false) => "create",
         ("PUT", true) => "update",
@@ -288,7 +289,6 @@ mod tests {
         for none in [
             "/apis/networking.istio.io/v2/virtualservices",
             "/apis/networking.istio.io/v1/virtualservices/carts",
-            "/apis/networking.istio.io/v1/namespaces/a/virtualservices/b/scale",
             "/api/v1",
             "/version",
         ] {

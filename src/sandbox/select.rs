@@ -46,15 +46,18 @@ impl Selector {
                 (f, true, v)
             } else {
                 return Err(Failure::bad_request(format!(
-                    "invalid field selector: {fields:?}; can't understand {term:?}"
+                    "invalid selector: '{fields}'; can't understand '{term}'"
                 )));
             };
             if field_pointer(kind, field).is_none() {
-                return Err(Failure::bad_request(format!(
-                    "Unable to find {:?} that match label selector {labels:?}, field selector {fields:?}: {}",
-                    format!("{}, Resource={}", kind.api_version(version), kind.plural),
-                    unsupported(kind, field),
-                )));
+                let resource = format!("{}, Resource={}", kind.api_version(version), kind.plural);
+                return Err(Failure::bad_request(match kind.custom {
+                    true => unsupported(kind, field),
+                    false => format!(
+                        "Unable to find {resource:?} that match label selector {labels:?}, field selector {fields:?}: {}",
+                        unsupported(kind, field)
+                    ),
+                }));
             }
             selector
                 .fields
@@ -124,13 +127,24 @@ fn parse_labels(selector: &str) -> Result<Vec<Requirement>, Failure> {
         if term.is_empty() {
             continue;
         }
-        requirements.push(parse_term(term).ok_or_else(|| {
-            Failure::bad_request(format!(
-                "unable to parse requirement: couldn't parse the selector string {selector:?}: {term:?}"
-            ))
-        })?);
+        requirements.push(parse_term(term).ok_or_else(|| Failure::bad_request(complaint(term)))?);
     }
     Ok(requirements)
+}
+
+/// What the API server says about a term that it cannot read.
+fn complaint(term: &str) -> String {
+    let words: Vec<&str> = term.split_whitespace().collect();
+    match words.as_slice() {
+        [_, "in" | "notin", word, ..] => {
+            format!("unable to parse requirement: found '{word}' expected: '('")
+        }
+        [_, word, ..] => format!(
+            "unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, gt, lt"
+        ),
+        _ if term.matches('=').count() > 1 => "found '=', expected: ',' or 'end of string'".into(),
+        _ => format!("unable to parse requirement: found '{term}', expected: !, identifier, or 'end of string'"),
+    }
 }
 
 /// Splits at the commas outside of parentheses.
@@ -238,7 +252,7 @@ mod tests {
         let refused = Selector::parse(&VIRTUAL_SERVICES, "v1", "", "spec.x=1").map(|_| ());
         assert_eq!(
             refused.map_err(|f| f.message),
-            Err("Unable to find \"networking.istio.io/v1, Resource=virtualservices\" that match label selector \"\", field selector \"spec.x=1\": field label not supported: spec.x".to_owned())
+            Err("field label not supported: spec.x".to_owned())
         );
     }
 }

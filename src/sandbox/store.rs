@@ -218,8 +218,13 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes an object if its present state is the one expected; its last state comes back.
-    pub fn remove(&self, kind: &'static Kind, expect: &Object) -> Result<Object, Raced> {
+    /// Removes an object if its present state is the one expected; its last state, `last`, comes back.
+    pub fn remove(
+        &self,
+        kind: &'static Kind,
+        expect: &Object,
+        mut last: Value,
+    ) -> Result<Object, Raced> {
         let key = key(
             text(expect, "/metadata/namespace"),
             text(expect, "/metadata/name"),
@@ -230,7 +235,6 @@ impl Store {
             _ => return Err(Raced),
         }
         inner.objects.remove(&(kind.plural, key.clone()));
-        let mut last = Value::clone(expect);
         let revision = inner.next(&mut last);
         let last = Arc::new(last);
         inner.remember(Change {

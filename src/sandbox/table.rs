@@ -26,12 +26,13 @@ pub fn table(kind: &Kind, objects: &[Value], metadata: Value, include: &str, hea
         .map(|object| {
             let cells: Vec<Value> = columns.iter().map(|Column(.., cell)| cell(object)).collect();
             match include {
-                "None" => json!({ "cells": cells }),
+                "None" => json!({"cells": cells, "object": null}),
                 "Object" => json!({"cells": cells, "object": object}),
                 _ => json!({"cells": cells, "object": metadata_only(object)}),
             }
         })
         .collect();
+    let definitions = if head { definitions.into() } else { Value::Null };
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
         "columnDefinitions": definitions, "rows": rows,

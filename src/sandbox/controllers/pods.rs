@@ -34,7 +34,8 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
     pods.sort_by_key(|pod| !ready(pod));
     while pods.len() > wanted {
         if let Some(pod) = pods.pop() {
-            controllers.store.remove(&PODS, &pod).ok();
+            let last = Value::clone(&pod);
+            controllers.store.remove(&PODS, &pod, last).ok();
         }
     }
     let mut attempt = 0;
@@ -91,6 +92,11 @@ fn start(controllers: &mut Controllers, pod: &Object) {
     if ready(pod) {
         return controllers.forget(&uid);
     }
+    let waiting = text(pod, "/status/containerStatuses/0/state/waiting/reason");
+    if waiting == "ImagePullBackOff" {
+        // Nothing more will come of it.
+        return controllers.forget(&uid);
+    }
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
     let containers: Vec<Value> = containers.into_iter().flatten().cloned().collect();
     let bad = containers.iter().find(|c| missing(text(c, "/image")));
@@ -110,10 +116,6 @@ fn start(controllers: &mut Controllers, pod: &Object) {
         }
     }
     let running = due && bad.is_none();
-    if bad.is_some() && text(pod, "/status/containerStatuses/0/state/waiting/reason") == "ImagePullBackOff" {
-        // Nothing more will come of it.
-        controllers.forget(&uid);
-    }
     new["status"]["phase"] = if running { "Running" } else { "Pending" }.into();
     new["status"]["containerStatuses"] = containers
         .iter()
