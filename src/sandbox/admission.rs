@@ -48,13 +48,7 @@ pub async fn review(
 }
 
 /// Whether a webhook's rules and selectors match a write.
-fn concerns(
-    server: &Server,
-    hook: &Value,
-    target: &Target,
-    operation: &str,
-    object: Option<&Value>,
-) -> bool {
+fn concerns(server: &Server, hook: &Value, target: &Target, operation: &str, object: Option<&Value>) -> bool {
     let resource = match target.sub.as_str() {
         "" => target.kind.plural.to_owned(),
         sub => format!("{}/{sub}", target.kind.plural),
@@ -63,14 +57,11 @@ fn concerns(
     let ruled = rules.into_iter().flatten().any(|rule| {
         let lists = |member: &str, wanted: &str| {
             let values = rule.get(member).and_then(Value::as_array);
-            values
-                .into_iter()
-                .flatten()
-                .any(|value| value == "*" || value == wanted)
+            values.into_iter().flatten().any(|value| value == "*" || value == wanted)
         };
         // `matchPolicy: Equivalent`: a rule for one version matches them all.
-        let any_version = text(hook, "/matchPolicy") != "Exact"
-            && target.kind.versions.iter().any(|version| lists("apiVersions", version));
+        let any_version =
+            text(hook, "/matchPolicy") != "Exact" && target.kind.versions.iter().any(|version| lists("apiVersions", version));
         lists("operations", operation)
             && lists("apiGroups", target.kind.group)
             && (any_version || lists("apiVersions", target.version))
@@ -78,9 +69,7 @@ fn concerns(
                 || lists("resources", &format!("{}/*", target.kind.plural)) && !target.sub.is_empty())
     });
     let namespace = server.store.get(&NAMESPACES, "", &target.namespace);
-    ruled
-        && selected(hook.get("namespaceSelector"), namespace.as_deref())
-        && selected(hook.get("objectSelector"), object)
+    ruled && selected(hook.get("namespaceSelector"), namespace.as_deref()) && selected(hook.get("objectSelector"), object)
 }
 
 /// Whether the labels of an object satisfy a selector of a webhook.
@@ -106,8 +95,7 @@ fn selected(selector: Option<&Value>, object: Option<&Value>) -> bool {
             _ => key.to_owned(),
         });
     }
-    Selector::parse(&NAMESPACES, "v1", &terms.join(","), "")
-        .is_ok_and(|selector| selector.matches(&NAMESPACES, object))
+    Selector::parse(&NAMESPACES, &terms.join(","), "").is_ok_and(|selector| selector.matches(&NAMESPACES, object))
 }
 
 async fn ask(
@@ -121,9 +109,7 @@ async fn ask(
     let name = text(hook, "/name");
     let effects = text(hook, "/sideEffects");
     if call.dry_run() && !["None", "NoneOnDryRun"].contains(&effects) {
-        return Err(Failure::bad_request(format!(
-            "admission webhook {name:?} does not support dry run"
-        )));
+        return Err(Failure::bad_request(format!("admission webhook {name:?} does not support dry run")));
     }
     let seconds = hook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
     let url = text(hook, "/clientConfig/url");
@@ -234,13 +220,11 @@ async fn post(hook: &Value, url: &str, review: &Value) -> anyhow::Result<Value> 
         anyhow::bail!("the webhook has no https URL: services in the cluster cannot be called here");
     }
     let port = uri.port_u16().unwrap_or(443);
-    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|error| {
-        match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => {
-                anyhow::anyhow!("dial tcp {host}:{port}: connect: connection refused")
-            }
-            _ => anyhow::anyhow!("dial tcp {host}:{port}: {error}"),
+    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => {
+            anyhow::anyhow!("dial tcp {host}:{port}: connect: connection refused")
         }
+        _ => anyhow::anyhow!("dial tcp {host}:{port}: {error}"),
     })?;
     stream.set_nodelay(true)?;
     let tls = TlsConnector::from(Arc::new(client_tls(text(hook, "/clientConfig/caBundle"))?));
@@ -259,11 +243,8 @@ async fn post(hook: &Value, url: &str, review: &Value) -> anyhow::Result<Value> 
     let exchange = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MOST_BYTES)
-            .collect()
-            .await
-            .map_err(|error| anyhow::anyhow!(error))?
-            .to_bytes();
+        let body =
+            Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         if !status.is_success() {
             anyhow::bail!("the server responded with {status}");
         }
@@ -284,12 +265,10 @@ fn client_tls(bundle: &str) -> anyhow::Result<rustls::ClientConfig> {
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots.add(certificate?)?;
     }
-    Ok(
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 #[cfg(test)]
@@ -301,10 +280,7 @@ mod tests {
         let failure = denial("validation.istio.io", Some(&json!({"message": "configuration is invalid: x"})));
         assert_eq!(failure.code, 400);
         assert_eq!(failure.reason, "");
-        assert_eq!(
-            failure.message,
-            "admission webhook \"validation.istio.io\" denied the request: configuration is invalid: x"
-        );
+        assert_eq!(failure.message, "admission webhook \"validation.istio.io\" denied the request: configuration is invalid: x");
     }
 
     #[test]

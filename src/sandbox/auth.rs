@@ -59,10 +59,7 @@ fn named(name: &str) -> User {
         "viewer" => Rights::Read,
         _ => Rights::None,
     };
-    User {
-        name: name.to_owned(),
-        rights,
-    }
+    User { name: name.to_owned(), rights }
 }
 
 impl User {
@@ -71,14 +68,15 @@ impl User {
         named("admin")
     }
 
-    /// Whether the user may do this with objects of this kind, whatever their place.
-    pub fn may(&self, verb: &str, plural: &str) -> bool {
+    /// Whether the user may do this with objects of this kind, whatever their place; subresources, `pods/status`,
+    /// are kinds of their own.
+    pub fn may(&self, verb: &str, resource: &str) -> bool {
+        let (plural, sub) = resource.split_once('/').unwrap_or((resource, ""));
         let hidden = [&SECRETS, &LEASES, &WEBHOOKS];
         match self.rights {
             Rights::All => true,
             Rights::Read => {
-                matches!(verb, "get" | "list" | "watch")
-                    && hidden.iter().all(|kind| kind.plural != plural)
+                matches!(verb, "get" | "list" | "watch") && sub.is_empty() && hidden.iter().all(|kind| kind.plural != plural)
             }
             Rights::None => false,
         }
@@ -87,7 +85,11 @@ impl User {
 
 /// Refuses what the user may not do.
 pub fn authorize(user: &User, verb: &str, target: &Target) -> Result<(), Failure> {
-    if user.may(verb, target.kind.plural) {
+    let resource = match target.sub.as_str() {
+        "" => target.kind.plural.to_owned(),
+        sub => format!("{}/{sub}", target.kind.plural),
+    };
+    if user.may(verb, &resource) {
         return Ok(());
     }
     // A namespace is taken to lie in itself.
@@ -95,14 +97,7 @@ pub fn authorize(user: &User, verb: &str, target: &Target) -> Result<(), Failure
         "namespaces" => &target.name,
         _ => &target.namespace,
     };
-    Err(Failure::forbidden(
-        &user.name,
-        verb,
-        target.kind,
-        &target.sub,
-        namespace,
-        &target.name,
-    ))
+    Err(Failure::forbidden(&user.name, verb, target.kind, &target.sub, namespace, &target.name))
 }
 
 /// Refuses a path that is no object.

@@ -14,19 +14,20 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         ("", "namespaces") => {
             let labels = json!({"metadata": {"labels": {"kubernetes.io/metadata.name": name}}});
             fill(object, &labels);
-            fill(
-                object,
-                &json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}),
-            );
+            fill(object, &json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}));
         }
         ("", "services") => service(object, &namespace, &name),
         ("", "secrets") => secret(object),
+        ("", "events") => {
+            fill(object, &json!({"eventTime": null, "reportingComponent": "", "reportingInstance": "", "source": {}}));
+        }
         ("", "pods") => {
             if let Some(spec) = object.get_mut("spec") {
                 pod_spec(spec);
             }
         }
         ("apps", "deployments") => {
+            fill(object, &json!({"status": {}}));
             fill(
                 object,
                 &json!({"spec": {
@@ -66,6 +67,7 @@ fn fill(object: &mut Value, defaults: &Value) {
     for (name, default) in defaults {
         let member = members.entry(name.clone()).or_insert(Value::Null);
         match default {
+            Value::Object(inner) if inner.is_empty() && member.is_null() => *member = default.clone(),
             Value::Object(_) => fill(member, default),
             _ if member.is_null() => *member = default.clone(),
             _ => {}
@@ -101,10 +103,7 @@ fn service(object: &mut Value, namespace: &str, name: &str) {
 /// A secret's plain text is written, its encoded form is read.
 fn secret(object: &mut Value) {
     fill(object, &json!({"type": "Opaque"}));
-    let Some(Value::Object(plain)) = object
-        .as_object_mut()
-        .and_then(|members| members.shift_remove("stringData"))
-    else {
+    let Some(Value::Object(plain)) = object.as_object_mut().and_then(|members| members.shift_remove("stringData")) else {
         return;
     };
     for (name, text) in plain {
@@ -135,18 +134,9 @@ fn pod_spec(spec: &mut Value) {
         &json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
             "securityContext": {}, "schedulerName": "default-scheduler"}),
     );
-    if let Some(members) = spec.as_object_mut()
-        && !members.contains_key("securityContext")
-    {
-        members.insert("securityContext".into(), json!({}));
-    }
     each(spec.get_mut("containers"), |container| {
         let image = text(container, "/image");
-        let pull = if image.ends_with(":latest") || !image.contains(':') {
-            "Always"
-        } else {
-            "IfNotPresent"
-        };
+        let pull = if image.ends_with(":latest") || !image.contains(':') { "Always" } else { "IfNotPresent" };
         fill(
             container,
             &json!({"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",

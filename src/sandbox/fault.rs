@@ -31,9 +31,7 @@ pub enum Effect {
     Hang,
 }
 
-const VERBS: [&str; 9] = [
-    "get", "post", "put", "patch", "delete", "list", "watch", "create", "update",
-];
+const VERBS: [&str; 9] = ["get", "post", "put", "patch", "delete", "list", "watch", "create", "update"];
 
 impl FromStr for Fault {
     type Err = anyhow::Error;
@@ -48,9 +46,10 @@ impl FromStr for Fault {
             "html" => Effect::Html,
             "hang" => Effect::Hang,
             what => match what.strip_prefix("latency=") {
-                Some(time) => Effect::Latency(duration(time).ok_or_else(|| {
-                    anyhow::anyhow!("fault `{text}`: `{time}` is no duration such as 500ms or 2s")
-                })?),
+                Some(time) => Effect::Latency(
+                    duration(time)
+                        .ok_or_else(|| anyhow::anyhow!("fault `{text}`: `{time}` is no duration such as 500ms or 2s"))?,
+                ),
                 None => match what.parse::<u16>() {
                     Ok(code) if (400..600).contains(&code) => Effect::Code(code),
                     _ => anyhow::bail!(
@@ -62,10 +61,9 @@ impl FromStr for Fault {
         };
         let (verb, nth) = match place.map(|place| place.split_once(':').unwrap_or((place, ""))) {
             None => (None, None),
-            Some((verb, _)) if !VERBS.contains(&verb) => anyhow::bail!(
-                "fault `{text}`: unknown verb `{verb}`: want one of {}",
-                VERBS.join(", ")
-            ),
+            Some((verb, _)) if !VERBS.contains(&verb) => {
+                anyhow::bail!("fault `{text}`: unknown verb `{verb}`: want one of {}", VERBS.join(", "))
+            }
             Some((verb, "")) => (Some(verb.to_owned()), None),
             Some((verb, nth)) => match nth.parse() {
                 Ok(nth) if nth > 0 => (Some(verb.to_owned()), Some(nth)),
@@ -127,20 +125,14 @@ mod tests {
     #[test]
     fn a_numbered_fault_hits_once() {
         let faults = faults(&["409@patch:2"]);
-        let hits: Vec<usize> = ["get", "patch", "patch", "patch"]
-            .iter()
-            .map(|verb| faults.hit(verb, verb).len())
-            .collect();
+        let hits: Vec<usize> = ["get", "patch", "patch", "patch"].iter().map(|verb| faults.hit(verb, verb).len()).collect();
         assert_eq!(hits, [0, 0, 1, 0]);
     }
 
     #[test]
     fn a_fault_without_a_verb_hits_every_request() {
         let faults = faults(&["latency=500ms", "503@patch"]);
-        assert_eq!(
-            faults.hit("PATCH", "patch"),
-            [Effect::Latency(Duration::from_millis(500)), Effect::Code(503)]
-        );
+        assert_eq!(faults.hit("PATCH", "patch"), [Effect::Latency(Duration::from_millis(500)), Effect::Code(503)]);
         assert_eq!(faults.hit("GET", "list").len(), 1);
     }
 
@@ -154,10 +146,7 @@ mod tests {
             ("latency=fast", "`fast` is no duration"),
         ] {
             let error = text.parse::<Fault>().map_err(|e| e.to_string()).err();
-            assert!(
-                error.as_ref().is_some_and(|error| error.contains(part)),
-                "{text}: {error:?}"
-            );
+            assert!(error.as_ref().is_some_and(|error| error.contains(part)), "{text}: {error:?}");
         }
     }
 }

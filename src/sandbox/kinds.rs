@@ -44,9 +44,7 @@ impl Kind {
 
     /// Whether its objects count their changes in `metadata.generation`.
     pub fn generation(&self) -> bool {
-        self.custom
-            || self.group != "" && self.plural != "leases"
-            || self.plural == "pods"
+        self.custom || self.group != "" && self.plural != "leases" || self.plural == "pods"
     }
 
     /// The version in which objects are stored.
@@ -70,12 +68,7 @@ const fn core(kind: &'static str, plural: &'static str, singular: &'static str) 
     }
 }
 
-const fn istio(
-    kind: &'static str,
-    plural: &'static str,
-    singular: &'static str,
-    short: &'static [&'static str],
-) -> Kind {
+const fn istio(kind: &'static str, plural: &'static str, singular: &'static str, short: &'static [&'static str]) -> Kind {
     Kind {
         group: "networking.istio.io",
         versions: &["v1", "v1beta1", "v1alpha3"],
@@ -88,54 +81,25 @@ const fn istio(
 }
 
 /// Virtual services.
-pub static VIRTUAL_SERVICES: Kind = istio(
-    "VirtualService",
-    "virtualservices",
-    "virtualservice",
-    &["vs"],
-);
+pub static VIRTUAL_SERVICES: Kind = istio("VirtualService", "virtualservices", "virtualservice", &["vs"]);
 /// Destination rules.
-pub static DESTINATION_RULES: Kind = istio(
-    "DestinationRule",
-    "destinationrules",
-    "destinationrule",
-    &["dr"],
-);
+pub static DESTINATION_RULES: Kind = istio("DestinationRule", "destinationrules", "destinationrule", &["dr"]);
 /// Gateways.
 pub static GATEWAYS: Kind = istio("Gateway", "gateways", "gateway", &["gw"]);
 /// Namespaces.
-pub static NAMESPACES: Kind = Kind {
-    namespaced: false,
-    short: &["ns"],
-    subresources: &["status"],
-    ..core("Namespace", "namespaces", "namespace")
-};
+pub static NAMESPACES: Kind =
+    Kind { namespaced: false, short: &["ns"], subresources: &["status"], ..core("Namespace", "namespaces", "namespace") };
 /// Pods.
-pub static PODS: Kind = Kind {
-    short: &["po"],
-    categories: &["all"],
-    subresources: &["status"],
-    ..core("Pod", "pods", "pod")
-};
+pub static PODS: Kind = Kind { short: &["po"], categories: &["all"], subresources: &["status"], ..core("Pod", "pods", "pod") };
 /// Services.
-pub static SERVICES: Kind = Kind {
-    short: &["svc"],
-    categories: &["all"],
-    subresources: &["status"],
-    ..core("Service", "services", "service")
-};
+pub static SERVICES: Kind =
+    Kind { short: &["svc"], categories: &["all"], subresources: &["status"], ..core("Service", "services", "service") };
 /// Configuration maps.
-pub static CONFIG_MAPS: Kind = Kind {
-    short: &["cm"],
-    ..core("ConfigMap", "configmaps", "configmap")
-};
+pub static CONFIG_MAPS: Kind = Kind { short: &["cm"], ..core("ConfigMap", "configmaps", "configmap") };
 /// Secrets.
 pub static SECRETS: Kind = core("Secret", "secrets", "secret");
 /// Events.
-pub static EVENTS: Kind = Kind {
-    short: &["ev"],
-    ..core("Event", "events", "event")
-};
+pub static EVENTS: Kind = Kind { short: &["ev"], ..core("Event", "events", "event") };
 /// Deployments.
 pub static DEPLOYMENTS: Kind = Kind {
     group: "apps",
@@ -153,24 +117,14 @@ pub static REPLICA_SETS: Kind = Kind {
     ..core("ReplicaSet", "replicasets", "replicaset")
 };
 /// Endpoint slices.
-pub static ENDPOINT_SLICES: Kind = Kind {
-    group: "discovery.k8s.io",
-    ..core("EndpointSlice", "endpointslices", "endpointslice")
-};
+pub static ENDPOINT_SLICES: Kind = Kind { group: "discovery.k8s.io", ..core("EndpointSlice", "endpointslices", "endpointslice") };
 /// Leases.
-pub static LEASES: Kind = Kind {
-    group: "coordination.k8s.io",
-    ..core("Lease", "leases", "lease")
-};
+pub static LEASES: Kind = Kind { group: "coordination.k8s.io", ..core("Lease", "leases", "lease") };
 /// Configurations of validating webhooks.
 pub static WEBHOOKS: Kind = Kind {
     group: "admissionregistration.k8s.io",
     namespaced: false,
-    ..core(
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        "validatingwebhookconfiguration",
-    )
+    ..core("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "validatingwebhookconfiguration")
 };
 
 /// All kinds, in the order of discovery.
@@ -193,15 +147,11 @@ pub static KINDS: [&Kind; 14] = [
 
 /// The kind served under this group, version and plural name.
 pub fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    KINDS.into_iter().find(|kind| {
-        kind.group == group && kind.plural == plural && kind.versions.contains(&version)
-    })
+    KINDS.into_iter().find(|kind| kind.group == group && kind.plural == plural && kind.versions.contains(&version))
 }
 
 /// The kind of an object with this `apiVersion` and `kind`.
 pub fn by_object(api_version: &str, name: &str) -> Option<&'static Kind> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    KINDS.into_iter().find(|kind| {
-        kind.group == group && kind.kind == name && kind.versions.contains(&version)
-    })
+    KINDS.into_iter().find(|kind| kind.group == group && kind.kind == name && kind.versions.contains(&version))
 }

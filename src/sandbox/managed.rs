@@ -28,9 +28,7 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
     let gone: BTreeSet<Path> = before.difference(&after).cloned().collect();
 
     // An empty list leaves them as they are; `[{}]` is the way to reset them.
-    let present = new
-        .pointer("/metadata/managedFields")
-        .filter(|entries| **entries != json!([]));
+    let present = new.pointer("/metadata/managedFields").filter(|entries| **entries != json!([]));
     let mut entries: Vec<Value> = match present.or(old.and_then(|o| o.pointer("/metadata/managedFields"))) {
         Some(Value::Array(entries)) => entries.iter().filter(|e| e.get("manager").is_some()).cloned().collect(),
         _ => Vec::new(),
@@ -144,8 +142,7 @@ fn collect(value: &Value, path: Path, whole: bool, found: &mut BTreeSet<Path>) {
 }
 
 fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter()
-        .try_fold(object, |value, name| value.get(name.strip_prefix("f:")?))
+    path.iter().try_fold(object, |value, name| value.get(name.strip_prefix("f:")?))
 }
 
 fn leaf_differs(old: &Value, new: &Value, path: &[String]) -> bool {
@@ -223,13 +220,7 @@ mod tests {
     use super::*;
 
     fn target() -> Target {
-        Target {
-            kind: &VIRTUAL_SERVICES,
-            version: "v1",
-            namespace: "shop".into(),
-            name: "carts".into(),
-            sub: String::new(),
-        }
+        Target { kind: &VIRTUAL_SERVICES, version: "v1", namespace: "shop".into(), name: "carts".into(), sub: String::new() }
     }
 
     fn owned(object: &Value) -> Vec<(String, String)> {
@@ -247,10 +238,7 @@ mod tests {
     fn the_last_writer_of_a_weight_owns_the_routes() {
         let mut first = json!({"metadata": {"name": "carts"}, "spec": {"hosts": ["carts"], "http": [{"weight": 100}]}});
         update(&target(), None, &mut first, "kubectl");
-        assert_eq!(
-            owned(&first),
-            [("kubectl".to_owned(), r#"{"f:spec":{".":{},"f:hosts":{},"f:http":{}}}"#.to_owned())]
-        );
+        assert_eq!(owned(&first), [("kubectl".to_owned(), r#"{"f:spec":{".":{},"f:hosts":{},"f:http":{}}}"#.to_owned())]);
 
         let mut second = first.clone();
         second["spec"]["http"] = json!([{"weight": 80}]);

@@ -106,13 +106,7 @@ impl Sandbox {
         tasks.spawn(controllers.run());
         tasks.spawn(server::serve(api, identity.tls, server));
         tasks.spawn(server::serve_metrics(metrics_api, metrics));
-        Ok(Sandbox {
-            kubeconfig,
-            server: url,
-            metrics: format!("http://127.0.0.1:{metrics_port}"),
-            request_log,
-            tasks,
-        })
+        Ok(Sandbox { kubeconfig, server: url, metrics: format!("http://127.0.0.1:{metrics_port}"), request_log, tasks })
     }
 
     /// The kubeconfig, whose contexts are `sandbox` (all rights) and `viewer` (reads only).
@@ -143,9 +137,7 @@ impl Sandbox {
 }
 
 async fn listen(port: u16) -> anyhow::Result<(TcpListener, u16)> {
-    let listener = TcpListener::bind(("127.0.0.1", port))
-        .await
-        .with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
     let port = listener.local_addr()?.port();
     Ok((listener, port))
 }

@@ -16,18 +16,8 @@ fn hash(parts: impl Hash) -> u64 {
 
 /// A unique identifier in the form of a random UUID.
 pub fn uid(namespace: &str, name: &str, revision: u64) -> String {
-    let (a, b) = (
-        hash((namespace, name, revision)),
-        hash((revision, name, namespace)),
-    );
-    format!(
-        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-        a >> 32,
-        a >> 16 & 0xffff,
-        a & 0xfff,
-        b >> 48 & 0xfff,
-        b & 0xffff_ffff_ffff
-    )
+    let (a, b) = (hash((namespace, name, revision)), hash((revision, name, namespace)));
+    format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 48 & 0xfff, b & 0xffff_ffff_ffff)
 }
 
 /// The characters of generated names: no vowels, nothing that looks like another.
@@ -78,10 +68,7 @@ pub fn check(kind: &Kind, name: &str) -> Option<Cause> {
     };
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let mut chars = name.chars();
-    let good = name.len() <= most
-        && name.chars().all(allowed)
-        && edge(chars.clone().next())
-        && edge(chars.next_back());
+    let good = name.len() <= most && name.chars().all(allowed) && edge(chars.clone().next()) && edge(chars.next_back());
     (!good).then(|| Cause::invalid("metadata.name", format!("{name:?}: {form}")))
 }
 

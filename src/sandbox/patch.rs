@@ -118,14 +118,8 @@ fn one(document: &mut Value, operation: &Map<String, Value>) -> Result<(), Patch
 }
 
 /// The object or array that holds the last part of `path`, and that part, decoded.
-fn parent<'a>(
-    document: &'a mut Value,
-    path: &str,
-) -> Result<(&'a mut Value, String), PatchError> {
-    let mut parts: Vec<String> = path
-        .split('/')
-        .map(|part| part.replace("~1", "/").replace("~0", "~"))
-        .collect();
+fn parent<'a>(document: &'a mut Value, path: &str) -> Result<(&'a mut Value, String), PatchError> {
+    let mut parts: Vec<String> = path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     if parts.len() < 2 {
         return Err(PatchError::Inapplicable);
     }
@@ -265,19 +259,13 @@ mod tests {
 
     #[test]
     fn replace_of_a_missing_member_sets_it() {
-        let got = patched(
-            json!({"route": [{}]}),
-            json!([{"op": "replace", "path": "/route/0/weight", "value": 80}]),
-        );
+        let got = patched(json!({"route": [{}]}), json!([{"op": "replace", "path": "/route/0/weight", "value": 80}]));
         assert_eq!(got, Ok(json!({"route": [{"weight": 80}]})));
     }
 
     #[test]
     fn replace_at_a_missing_index_fails() {
-        let got = patched(
-            json!({"route": []}),
-            json!([{"op": "replace", "path": "/route/0", "value": 1}]),
-        );
+        let got = patched(json!({"route": []}), json!([{"op": "replace", "path": "/route/0", "value": 1}]));
         assert_eq!(got, Err(PatchError::Inapplicable));
     }
 
@@ -317,14 +305,8 @@ mod tests {
     #[test]
     fn a_test_without_a_value_breaks_the_server_only_where_nothing_is() {
         let patch = json!([{"op": "test", "path": "/b"}]);
-        assert_eq!(
-            patched(json!({"a": 1}), patch.clone()),
-            Err(PatchError::Panics)
-        );
-        assert_eq!(
-            patched(json!({"b": 1}), patch),
-            Err(PatchError::Inapplicable)
-        );
+        assert_eq!(patched(json!({"a": 1}), patch.clone()), Err(PatchError::Panics));
+        assert_eq!(patched(json!({"b": 1}), patch), Err(PatchError::Inapplicable));
     }
 
     #[test]

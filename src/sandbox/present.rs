@@ -26,13 +26,7 @@ pub fn object(call: &Call, status: StatusCode, object: &Value) -> Response<Body>
 }
 
 /// A list as an answer: `next` is its continue token, `remaining` the number of objects behind it.
-pub fn list(
-    call: &Call,
-    objects: Vec<Value>,
-    revision: u64,
-    next: &str,
-    remaining: usize,
-) -> Response<Body> {
+pub fn list(call: &Call, objects: Vec<Value>, revision: u64, next: &str, remaining: usize) -> Response<Body> {
     let kind = call.target.kind;
     let revision = Value::from(revision.to_string());
     let metadata = list_metadata(Some(&revision), next, remaining);

@@ -46,7 +46,9 @@ impl Target {
 pub struct Proxy {
     /// The service's namespace.
     pub namespace: String,
-    /// The service's name, without scheme and port.
+    /// The service as the path names it: `[scheme:]name[:port]`.
+    pub named: String,
+    /// Its name alone.
     pub service: String,
     /// The path to ask for, with its query.
     pub path_and_query: String,
@@ -85,25 +87,16 @@ pub fn route(uri: &Uri) -> Route {
     // Of a custom resource any subresource may be asked for: it is not found.
     let known_sub = sub.is_empty() || kind.custom || kind.subresources.contains(&sub);
     // Objects in namespaces are named below one; others have none.
-    let placed = if kind.namespaced {
-        name.is_empty() || !namespace.is_empty()
-    } else {
-        namespace.is_empty()
-    };
+    let placed = if kind.namespaced { name.is_empty() || !namespace.is_empty() } else { namespace.is_empty() };
     match version {
-        Some(version) if known_sub && placed => Route::Object(Target {
-            kind,
-            version,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            sub: sub.to_owned(),
-        }),
+        Some(version) if known_sub && placed => {
+            Route::Object(Target { kind, version, namespace: namespace.to_owned(), name: name.to_owned(), sub: sub.to_owned() })
+        }
         _ => Route::Other,
     }
 }
 
 fn proxy(uri: &Uri, namespace: &str, service: &str) -> Route {
-    // `[scheme:]name[:port]`
     let name = match service.split(':').collect::<Vec<_>>().as_slice() {
         [_, name, _] => (*name).to_owned(),
         [name, ..] => (*name).to_owned(),
@@ -115,11 +108,7 @@ fn proxy(uri: &Uri, namespace: &str, service: &str) -> Route {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    Route::Proxy(Proxy {
-        namespace: namespace.to_owned(),
-        service: name,
-        path_and_query,
-    })
+    Route::Proxy(Proxy { namespace: namespace.to_owned(), named: service.to_owned(), service: name, path_and_query })
 }
 
 /// The parameters of a query.
@@ -230,10 +219,7 @@ pub fn verb(method: &Method, target: &Target, query: &Query) -> Option<&'static 
 /// The form that the `Accept` header asks for first.
 pub fn form(headers: &HeaderMap) -> Form {
     let accept = text(headers, header::ACCEPT.as_str());
-    let first = accept
-        .split(',')
-        .find(|part| part.contains("json") || part.contains('*'))
-        .unwrap_or("");
+    let first = accept.split(',').find(|part| part.contains("json") || part.contains('*')).unwrap_or("");
     if first.contains("as=Table") {
         Form::Table
     } else if first.contains("as=PartialObjectMetadata") {
@@ -245,10 +231,7 @@ pub fn form(headers: &HeaderMap) -> Form {
 
 /// A header's text, empty when it is missing.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("")
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 #[cfg(test)]
@@ -270,22 +253,10 @@ mod tests {
     fn paths_name_objects() {
         let vs = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices";
         assert_eq!(target(vs), parts("virtualservices", "shop", "", ""));
-        assert_eq!(
-            target(&format!("{vs}/carts")),
-            parts("virtualservices", "shop", "carts", "")
-        );
-        assert_eq!(
-            target("/apis/networking.istio.io/v1alpha3/virtualservices"),
-            parts("virtualservices", "", "", "")
-        );
-        assert_eq!(
-            target("/api/v1/namespaces/shop"),
-            parts("namespaces", "", "shop", "")
-        );
-        assert_eq!(
-            target("/apis/apps/v1/namespaces/a/deployments/b/scale"),
-            parts("deployments", "a", "b", "scale")
-        );
+        assert_eq!(target(&format!("{vs}/carts")), parts("virtualservices", "shop", "carts", ""));
+        assert_eq!(target("/apis/networking.istio.io/v1alpha3/virtualservices"), parts("virtualservices", "", "", ""));
+        assert_eq!(target("/api/v1/namespaces/shop"), parts("namespaces", "", "shop", ""));
+        assert_eq!(target("/apis/apps/v1/namespaces/a/deployments/b/scale"), parts("deployments", "a", "b", "scale"));
         for none in [
             "/apis/networking.istio.io/v2/virtualservices",
             "/apis/networking.istio.io/v1/virtualservices/carts",

@@ -24,19 +24,13 @@ pub fn json(status: StatusCode, value: &Value) -> Response<Body> {
 pub fn bytes(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Full::new(body).boxed_unsync());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// A text answer.
 pub fn text(status: StatusCode, body: &str) -> Response<Body> {
-    bytes(
-        status,
-        "text/plain; charset=utf-8",
-        Bytes::copy_from_slice(body.as_bytes()),
-    )
+    bytes(status, "text/plain; charset=utf-8", Bytes::copy_from_slice(body.as_bytes()))
 }
 
 /// What the API server says to a path that it does not know.
@@ -48,9 +42,7 @@ pub fn unknown_path() -> Response<Body> {
 pub fn failure(failure: &Failure) -> Response<Body> {
     let mut response = json(failure.http_status(), &failure.to_value());
     if failure.code == 429 {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
@@ -60,10 +52,7 @@ pub fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<Bod
     use futures_util::StreamExt;
     let frames = lines.map(|line| Ok::<_, Infallible>(Frame::data(line)));
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -21,22 +21,9 @@ enum Type {
 use Type::{Any, Boolean, Integer, List, Map, Object, Text};
 
 const PORT: Type = Object(&[("number", Integer)], &[]);
-const DESTINATION: Type = Object(
-    &[("host", Text), ("port", PORT), ("subset", Text)],
-    &["host"],
-);
-const WEIGHTED: Type = Object(
-    &[("destination", DESTINATION), ("weight", Integer)],
-    &["destination"],
-);
-const HTTP_WEIGHTED: Type = Object(
-    &[
-        ("destination", DESTINATION),
-        ("headers", Any),
-        ("weight", Integer),
-    ],
-    &["destination"],
-);
+const DESTINATION: Type = Object(&[("host", Text), ("port", PORT), ("subset", Text)], &["host"]);
+const WEIGHTED: Type = Object(&[("destination", DESTINATION), ("weight", Integer)], &["destination"]);
+const HTTP_WEIGHTED: Type = Object(&[("destination", DESTINATION), ("headers", Any), ("weight", Integer)], &["destination"]);
 const HTTP: Type = Object(
     &[
         ("corsPolicy", Any),
@@ -60,10 +47,7 @@ const HTTP: Type = Object(
     &[],
 );
 const TCP: Type = Object(&[("match", List(&Any)), ("route", List(&WEIGHTED))], &[]);
-const TLS: Type = Object(
-    &[("match", List(&Any)), ("route", List(&WEIGHTED))],
-    &["match"],
-);
+const TLS: Type = Object(&[("match", List(&Any)), ("route", List(&WEIGHTED))], &["match"]);
 static VIRTUAL_SERVICE: Type = Object(
     &[
         ("exportTo", List(&Text)),
@@ -75,10 +59,7 @@ static VIRTUAL_SERVICE: Type = Object(
     ],
     &[],
 );
-const SUBSET: Type = Object(
-    &[("labels", Map), ("name", Text), ("trafficPolicy", Any)],
-    &["name"],
-);
+const SUBSET: Type = Object(&[("labels", Map), ("name", Text), ("trafficPolicy", Any)], &["name"]);
 static DESTINATION_RULE: Type = Object(
     &[
         ("exportTo", List(&Text)),
@@ -98,12 +79,7 @@ const SERVER: Type = Object(
         (
             "port",
             Object(
-                &[
-                    ("name", Text),
-                    ("number", Integer),
-                    ("protocol", Text),
-                    ("targetPort", Integer),
-                ],
+                &[("name", Text), ("number", Integer), ("protocol", Text), ("targetPort", Integer)],
                 &["number", "protocol", "name"],
             ),
         ),
@@ -260,10 +236,7 @@ pub fn unchecked() -> Cause {
 
 fn check_value(schema: &Type, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let wanted = match (schema, value) {
-        (Any, _)
-        | (Text, Value::String(_))
-        | (Boolean, Value::Bool(_))
-        | (Map, Value::Object(_)) => return,
+        (Any, _) | (Text, Value::String(_)) | (Boolean, Value::Bool(_)) | (Map, Value::Object(_)) => return,
         (Integer, Value::Number(number)) if !number.is_f64() => return,
         (List(schema), Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
@@ -332,19 +305,14 @@ mod tests {
         let mut object = with_route(json!({"destination": {"host": "a"}, "weight": 80.0}));
         object["spec"]["tls"] = Value::Null;
         assert!(prune(&VIRTUAL_SERVICES, &mut object).is_empty());
-        assert_eq!(
-            object,
-            with_route(json!({"destination": {"host": "a"}, "weight": 80}))
-        );
+        assert_eq!(object, with_route(json!({"destination": {"host": "a"}, "weight": 80})));
     }
 
     #[test]
     fn a_quoted_weight_is_refused_in_the_servers_words() {
         let object = with_route(json!({"destination": {"host": "a"}, "weight": "80"}));
-        let lines: Vec<String> = check(&VIRTUAL_SERVICES, &object)
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let lines: Vec<String> =
+            check(&VIRTUAL_SERVICES, &object).iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         assert_eq!(
             lines,
             [
@@ -357,10 +325,7 @@ mod tests {
     #[test]
     fn a_destination_needs_a_host() {
         let object = with_route(json!({"destination": {}, "weight": -5}));
-        let fields: Vec<String> = check(&VIRTUAL_SERVICES, &object)
-            .into_iter()
-            .map(|cause| cause.field)
-            .collect();
+        let fields: Vec<String> = check(&VIRTUAL_SERVICES, &object).into_iter().map(|cause| cause.field).collect();
         assert_eq!(fields.first().map(String::as_str), Some("spec.http[0].route[0].destination.host"));
     }
 }

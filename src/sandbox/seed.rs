@@ -25,9 +25,7 @@ pub async fn apply(server: &Server) -> anyhow::Result<()> {
     for (file, content) in FIXTURES {
         for document in serde_yaml::Deserializer::from_str(content) {
             let object = Value::deserialize(document).with_context(|| format!("cannot read {file}"))?;
-            create(server, &object)
-                .await
-                .with_context(|| format!("cannot create an object of {file}"))?;
+            create(server, &object).await.with_context(|| format!("cannot create an object of {file}"))?;
         }
     }
     Ok(())
@@ -35,20 +33,14 @@ pub async fn apply(server: &Server) -> anyhow::Result<()> {
 
 async fn create(server: &Server, object: &Value) -> anyhow::Result<()> {
     let (api_version, name) = (text(object, "/apiVersion"), text(object, "/kind"));
-    let kind = kinds::by_object(api_version, name)
-        .with_context(|| format!("no kind {name:?} in {api_version:?}"))?;
+    let kind = kinds::by_object(api_version, name).with_context(|| format!("no kind {name:?} in {api_version:?}"))?;
     let version = api_version.rsplit('/').next().unwrap_or(api_version);
     let call = Call {
         method: Method::POST,
         verb: "create",
         target: Target {
             kind,
-            version: kind
-                .versions
-                .iter()
-                .copied()
-                .find(|served| *served == version)
-                .unwrap_or(kind.stored_version()),
+            version: kind.versions.iter().copied().find(|served| *served == version).unwrap_or(kind.stored_version()),
             namespace: text(object, "/metadata/namespace").to_owned(),
             name: String::new(),
             sub: String::new(),

@@ -29,39 +29,20 @@ enum Test {
 
 impl Selector {
     /// Reads both selectors of a request; a field that the kind cannot be selected by is a 400.
-    pub fn parse(
-        kind: &Kind,
-        version: &str,
-        labels: &str,
-        fields: &str,
-    ) -> Result<Selector, Failure> {
-        let mut selector = Selector {
-            labels: parse_labels(labels)?,
-            fields: Vec::new(),
-        };
+    pub fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Selector, Failure> {
+        let mut selector = Selector { labels: parse_labels(labels)?, fields: Vec::new() };
         for term in fields.split(',').filter(|term| !term.trim().is_empty()) {
             let (field, equal, value) = if let Some((f, v)) = term.split_once("!=") {
                 (f, false, v)
             } else if let Some((f, v)) = term.split_once("==").or_else(|| term.split_once('=')) {
                 (f, true, v)
             } else {
-                return Err(Failure::bad_request(format!(
-                    "invalid selector: '{fields}'; can't understand '{term}'"
-                )));
+                return Err(Failure::bad_request(format!("invalid selector: '{fields}'; can't understand '{term}'")));
             };
             if field_pointer(kind, field).is_none() {
-                let resource = format!("{}, Resource={}", kind.api_version(version), kind.plural);
-                return Err(Failure::bad_request(match kind.custom {
-                    true => unsupported(kind, field),
-                    false => format!(
-                        "Unable to find {resource:?} that match label selector {labels:?}, field selector {fields:?}: {}",
-                        unsupported(kind, field)
-                    ),
-                }));
+                return Err(Failure::bad_request(unsupported(kind, field)));
             }
-            selector
-                .fields
-                .push((field.to_owned(), equal, value.to_owned()));
+            selector.fields.push((field.to_owned(), equal, value.to_owned()));
         }
         Ok(selector)
     }
@@ -69,10 +50,8 @@ impl Selector {
     /// Whether an object is selected.
     pub fn matches(&self, kind: &Kind, object: &Value) -> bool {
         self.labels.iter().all(|requirement| {
-            let label = object
-                .pointer("/metadata/labels")
-                .and_then(|labels| labels.get(&requirement.key))
-                .and_then(Value::as_str);
+            let label =
+                object.pointer("/metadata/labels").and_then(|labels| labels.get(&requirement.key)).and_then(Value::as_str);
             match (&requirement.test, label) {
                 (Test::In(values), Some(label)) => values.iter().any(|v| v == label),
                 (Test::NotIn(values), Some(label)) => values.iter().all(|v| v != label),
@@ -81,18 +60,19 @@ impl Selector {
                 (Test::In(_), None) => false,
                 (Test::NotIn(_), None) => true,
             }
-        }) && self.fields.iter().all(|(field, equal, value)| {
-            field_pointer(kind, field).is_some_and(|p| (text(object, p) == value) == *equal)
-        })
+        }) && self
+            .fields
+            .iter()
+            .all(|(field, equal, value)| field_pointer(kind, field).is_some_and(|p| (text(object, p) == value) == *equal))
     }
 }
 
 fn unsupported(kind: &Kind, field: &str) -> String {
-    if kind.custom || kind.group == "apps" {
-        format!("field label not supported: {field}")
-    } else {
-        format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    let core = ["pods", "services", "events", "secrets", "namespaces", "replicasets"];
+    if kind.custom || core.contains(&kind.plural) {
+        return format!("field label not supported: {field}");
     }
+    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
 }
 
 /// Where the value of a selectable field stands.
@@ -139,9 +119,7 @@ fn complaint(term: &str) -> String {
         [_, "in" | "notin", word, ..] => {
             format!("unable to parse requirement: found '{word}' expected: '('")
         }
-        [_, word, ..] => format!(
-            "unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, gt, lt"
-        ),
+        [_, word, ..] => format!("unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, gt, lt"),
         _ if term.matches('=').count() > 1 => "found '=', expected: ',' or 'end of string'".into(),
         _ => format!("unable to parse requirement: found '{term}', expected: !, identifier, or 'end of string'"),
     }
@@ -194,10 +172,7 @@ fn parse_term(term: &str) -> Option<Requirement> {
 fn requirement(key: &str, test: Test) -> Option<Requirement> {
     let key = key.trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    (!key.is_empty() && key.chars().all(plain)).then(|| Requirement {
-        key: key.to_owned(),
-        test,
-    })
+    (!key.is_empty() && key.chars().all(plain)).then(|| Requirement { key: key.to_owned(), test })
 }
 
 fn label_value(value: &str) -> Option<String> {
@@ -213,7 +188,7 @@ mod tests {
     use serde_json::json;
 
     fn selected(labels: &str, object: &Value) -> bool {
-        Selector::parse(&PODS, "v1", labels, "").is_ok_and(|s| s.matches(&PODS, object))
+        Selector::parse(&PODS, labels, "").is_ok_and(|s| s.matches(&PODS, object))
     }
 
     #[test]
@@ -239,7 +214,7 @@ mod tests {
     #[test]
     fn malformed_selectors_are_bad_requests() {
         for bad in ["a=b=c", "a in x", "=x"] {
-            let code = Selector::parse(&PODS, "v1", bad, "").map(|_| 0).map_err(|f| f.code);
+            let code = Selector::parse(&PODS, bad, "").map(|_| 0).map_err(|f| f.code);
             assert_eq!(code, Err(400), "{bad}");
         }
     }
@@ -247,12 +222,9 @@ mod tests {
     #[test]
     fn fields_are_those_of_the_kind() {
         let event = json!({"involvedObject": {"name": "carts"}});
-        let selector = Selector::parse(&EVENTS, "v1", "", "involvedObject.name=carts");
+        let selector = Selector::parse(&EVENTS, "", "involvedObject.name=carts");
         assert!(selector.is_ok_and(|s| s.matches(&EVENTS, &event)));
-        let refused = Selector::parse(&VIRTUAL_SERVICES, "v1", "", "spec.x=1").map(|_| ());
-        assert_eq!(
-            refused.map_err(|f| f.message),
-            Err("field label not supported: spec.x".to_owned())
-        );
+        let refused = Selector::parse(&VIRTUAL_SERVICES, "", "spec.x=1").map(|_| ());
+        assert_eq!(refused.map_err(|f| f.message), Err("field label not supported: spec.x".to_owned()));
     }
 }

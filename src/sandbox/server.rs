@@ -128,27 +128,19 @@ fn prepare(stream: &TcpStream, hard: bool) {
     }
 }
 
-async fn connection<S, F, E>(
-    stream: S,
-    handle: impl Fn(Request<Incoming>) -> F + Send + Clone + 'static,
-) where
+async fn connection<S, F, E>(stream: S, handle: impl Fn(Request<Incoming>) -> F + Send + Clone + 'static)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Result<Response<Body>, E>> + Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
 {
     // A client that goes away is no error of the server's.
-    auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service_fn(handle))
-        .await
-        .ok();
+    auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service_fn(handle)).await.ok();
 }
 
 async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let method = request.method().clone();
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/".to_owned(), ToString::to_string);
+    let path = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
     let (head, body) = request.into_parts();
     let outcome = match Limited::new(body, MOST_BYTES).collect().await {
         Ok(body) => dispatch(&server, &head, body.to_bytes()).await,
@@ -163,26 +155,15 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
         Err(failure) => respond::failure(&failure),
     };
     server.note(&method, &path, response.status().as_str());
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, private"),
-    );
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
 }
 
 fn too_large() -> Failure {
-    Failure::new(
-        413,
-        "RequestEntityTooLarge",
-        format!("Request entity too large: limit is {MOST_BYTES}"),
-    )
+    Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MOST_BYTES}"))
 }
 
-async fn dispatch(
-    server: &Server,
-    head: &http::request::Parts,
-    body: Bytes,
-) -> Result<Response<Body>, Failure> {
+async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> Result<Response<Body>, Failure> {
     let query = Query::parse(head.uri.query().unwrap_or(""));
     let route = request::route(&head.uri);
     let verb = match &route {
@@ -196,9 +177,9 @@ async fn dispatch(
     }
     let user = auth::authenticate(&head.headers, &server.admin_token)?;
     match route {
-        Route::Object(target) if verb.is_empty() => Err(match target.name.as_str() {
-            "" => Failure::bad_request("name must be provided"),
-            _ => Failure::method_not_allowed(),
+        Route::Object(target) if verb.is_empty() => Err(match target.kind.custom && target.name.is_empty() {
+            true => Failure::bad_request("name must be provided"),
+            false => Failure::method_not_allowed(),
         }),
         Route::Object(target) => {
             auth::authorize(&user, verb, &target)?;
@@ -208,8 +189,7 @@ async fn dispatch(
             if head.method != Method::POST {
                 return Err(Failure::method_not_allowed());
             }
-            let sent = serde_json::from_slice(&body)
-                .map_err(|error| Failure::bad_request(json_error(&error)))?;
+            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(json_error(&error)))?;
             Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)))
         }
         Route::Proxy(proxy) => proxied(server, head, &user, &proxy, body),
@@ -221,14 +201,7 @@ async fn dispatch(
     }
 }
 
-fn call(
-    head: &http::request::Parts,
-    verb: &'static str,
-    target: Target,
-    query: Query,
-    user: User,
-    body: Bytes,
-) -> Call {
+fn call(head: &http::request::Parts, verb: &'static str, target: Target, query: Query, user: User, body: Bytes) -> Call {
     let media_type = request::text(&head.headers, "content-type");
     let manager = match query.get("fieldManager") {
         // Without a name of its own, a writer goes by the first word of its user agent.
@@ -252,11 +225,7 @@ fn call(
 }
 
 /// Does what is asked for, within the time that the client allows.
-async fn object(
-    server: &Server,
-    head: &http::request::Parts,
-    call: Call,
-) -> Result<Response<Body>, Failure> {
+async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Result<Response<Body>, Failure> {
     if !["get", "list", "watch"].contains(&call.verb) {
         check_options(&head.method, &call.query)?;
     }
@@ -300,11 +269,7 @@ async fn object(
 fn check_options(method: &Method, query: &Query) -> Result<(), Failure> {
     let mut causes = Vec::new();
     let mut refuse = |reason, field: &str, message: String| {
-        causes.push(Cause {
-            reason,
-            field: field.into(),
-            message,
-        });
+        causes.push(Cause { reason, field: field.into(), message });
     };
     let (dry_run, validation) = (query.get("dryRun"), query.get("fieldValidation"));
     if !["", "All"].contains(&dry_run) {
@@ -316,9 +281,7 @@ fn check_options(method: &Method, query: &Query) -> Result<(), Failure> {
         refuse("FieldValueTooLong", "fieldManager", message);
     }
     if !["", "Ignore", "Strict", "Warn"].contains(&validation) {
-        let message = format!(
-            "Unsupported value: {validation:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-        );
+        let message = format!("Unsupported value: {validation:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
         refuse("FieldValueNotSupported", "fieldValidation", message);
     }
     if causes.is_empty() {
@@ -349,11 +312,7 @@ fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// Lets the faults have their way with a request; an answer means that nothing else happens.
-async fn suffer(
-    server: &Server,
-    method: &str,
-    verb: &str,
-) -> Result<Option<Response<Body>>, Failure> {
+async fn suffer(server: &Server, method: &str, verb: &str) -> Result<Option<Response<Body>>, Failure> {
     for effect in server.faults.hit(method, verb) {
         match effect {
             Effect::Latency(time) => tokio::time::sleep(time).await,
@@ -362,11 +321,7 @@ async fn suffer(
             Effect::Hang => std::future::pending().await,
             Effect::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
-                return Ok(Some(respond::bytes(
-                    StatusCode::BAD_GATEWAY,
-                    "text/html",
-                    Bytes::from_static(page.as_bytes()),
-                )));
+                return Ok(Some(respond::bytes(StatusCode::BAD_GATEWAY, "text/html", Bytes::from_static(page.as_bytes()))));
             }
         }
     }
@@ -392,7 +347,7 @@ fn proxied(
         kind: &SERVICES,
         version: "v1",
         namespace: proxy.namespace.clone(),
-        name: proxy.service.clone(),
+        name: proxy.named.clone(),
         sub: "proxy".into(),
     };
     auth::authorize(user, verb, &target)?;
@@ -400,19 +355,12 @@ fn proxied(
         return Err(Failure::not_found(&SERVICES, &proxy.service));
     }
     if (proxy.namespace.as_str(), proxy.service.as_str()) != ("monitoring", "prometheus-service") {
-        return Err(Failure::new(
-            503,
-            "ServiceUnavailable",
-            format!("no endpoints available for service {:?}", proxy.service),
-        ));
+        return Err(Failure::new(503, "ServiceUnavailable", format!("no endpoints available for service {:?}", proxy.service)));
     }
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     *request.headers_mut() = head.headers.clone();
-    *request.uri_mut() = proxy
-        .path_and_query
-        .parse()
-        .map_err(|_| Failure::bad_request("the path is no path"))?;
+    *request.uri_mut() = proxy.path_and_query.parse().map_err(|_| Failure::bad_request("the path is no path"))?;
     Ok((server.metrics)(request).map(full))
 }
 

@@ -34,23 +34,14 @@ pub struct Cause {
 impl Cause {
     /// A value that is not allowed.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Cause {
-            reason: "FieldValueInvalid",
-            field: field.into(),
-            message: format!("Invalid value: {}", message.into()),
-        }
+        Cause { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {}", message.into()) }
     }
 }
 
 impl Failure {
     /// A failure without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Failure {
-            code,
-            reason: reason.into(),
-            message: message.into(),
-            details: None,
-        }
+        Failure { code, reason: reason.into(), message: message.into(), details: None }
     }
 
     fn about(mut self, kind: &Kind, name: &str) -> Self {
@@ -70,21 +61,21 @@ impl Failure {
 
     /// 404 for an object.
     pub fn not_found(kind: &Kind, name: &str) -> Self {
-        Failure::new(
-            404,
-            "NotFound",
-            format!("{} {name:?} not found", kind.qualified()),
-        )
-        .about(kind, name)
+        Failure::new(404, "NotFound", format!("{} {name:?} not found", kind.qualified())).about(kind, name)
+    }
+
+    /// 404 for a path below a group of built-in kinds that leads nowhere.
+    pub fn unknown_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        let mut failure = Failure::new(404, "NotFound", message);
+        failure.details = Some(json!({}));
+        failure
     }
 
     /// 405.
     pub fn method_not_allowed() -> Self {
-        let mut failure = Failure::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        );
+        let mut failure =
+            Failure::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
         failure.details = Some(json!({}));
         failure
     }
@@ -103,19 +94,13 @@ impl Failure {
 
     /// 409 for another precondition of a write.
     pub fn conflict_because(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} {name:?}: {why}",
-            kind.qualified()
-        );
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified());
         Failure::new(409, "Conflict", message).about(kind, name)
     }
 
     /// 409 for a precondition of a deletion, which names the kind in place of the resource.
     pub fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} {name:?}: {why}",
-            group_kind(kind.kind, kind.group)
-        );
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", group_kind(kind.kind, kind.group));
         let mut failure = Failure::new(409, "Conflict", message);
         failure.details = Some(details(name, kind.group, kind.kind));
         failure
@@ -128,11 +113,7 @@ impl Failure {
 
     /// 422 of a patch that does not apply: the API server does not say why.
     pub fn patch_failed() -> Self {
-        let mut failure = Failure::new(
-            422,
-            "Invalid",
-            "the server rejected our request due to an error in our request",
-        );
+        let mut failure = Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
         failure.details = Some(json!({}));
         failure
     }
@@ -159,12 +140,8 @@ impl Failure {
         let message = format!("{who} {name:?} is invalid: {text}");
         let mut failure = Failure::new(422, "Invalid", message);
         let mut details = details(name, group, kind);
-        details["causes"] = causes
-            .iter()
-            .map(|cause| {
-                json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
-            })
-            .collect();
+        details["causes"] =
+            causes.iter().map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field})).collect();
         failure.details = Some(details);
         failure
     }
@@ -181,11 +158,7 @@ impl Failure {
 
     /// 500.
     pub fn internal(message: impl std::fmt::Display) -> Self {
-        let mut failure = Failure::new(
-            500,
-            "InternalError",
-            format!("Internal error occurred: {message}"),
-        );
+        let mut failure = Failure::new(500, "InternalError", format!("Internal error occurred: {message}"));
         failure.details = Some(json!({"causes": [{"message": message.to_string()}]}));
         failure
     }
@@ -224,14 +197,8 @@ impl Failure {
             ),
             410 => ("Expired", "too old resource version"),
             422 => return Failure::patch_failed(),
-            429 => (
-                "TooManyRequests",
-                "the server has received too many requests and has asked us to try again later",
-            ),
-            503 => (
-                "ServiceUnavailable",
-                "the server is currently unable to handle the request",
-            ),
+            429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
             504 => (
                 "Timeout",
                 "the server was unable to return a response in the time allotted, but may still be processing the request",

@@ -70,12 +70,7 @@ impl Default for Store {
         // A cluster has a past: revision 1 is always too old for a watch.
         let start = 1000;
         Store {
-            inner: Mutex::new(Inner {
-                objects: BTreeMap::new(),
-                revision: start,
-                floor: start,
-                log: VecDeque::new(),
-            }),
+            inner: Mutex::new(Inner { objects: BTreeMap::new(), revision: start, floor: start, log: VecDeque::new() }),
             revisions: watch::Sender::new(start),
         }
     }
@@ -103,19 +98,13 @@ impl Store {
 
     /// One object.
     pub fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
-        self.lock()
-            .objects
-            .get(&(kind.plural, key(namespace, name)))
-            .cloned()
+        self.lock().objects.get(&(kind.plural, key(namespace, name))).cloned()
     }
 
     /// The objects of a kind, of one namespace or (with an empty name) of all, in key order.
     pub fn list(&self, kind: &'static Kind, namespace: &str) -> Vec<Object> {
         let inner = self.lock();
-        inner
-            .select(kind, namespace)
-            .map(|(_, object)| object.clone())
-            .collect()
+        inner.select(kind, namespace).map(|(_, object)| object.clone()).collect()
     }
 
     /// The same with keys, as it was at `revision` (now, when there is none), and that revision.
@@ -128,14 +117,10 @@ impl Store {
         let inner = self.lock();
         let revision = revision.unwrap_or(inner.revision);
         if revision < inner.floor {
-            return Err(TooOld {
-                oldest: inner.floor,
-            });
+            return Err(TooOld { oldest: inner.floor });
         }
-        let mut found: BTreeMap<String, Object> = inner
-            .select(kind, namespace)
-            .map(|((_, key), object)| (key.clone(), object.clone()))
-            .collect();
+        let mut found: BTreeMap<String, Object> =
+            inner.select(kind, namespace).map(|((_, key), object)| (key.clone(), object.clone())).collect();
         let later = inner.log.iter().rev();
         for change in later.take_while(|change| change.revision > revision) {
             if change.kind.plural != kind.plural || !within(&change.key, namespace) {
@@ -150,25 +135,14 @@ impl Store {
     }
 
     /// The changes of a kind after `revision`, oldest first, and the revision up to which they reach.
-    pub fn changes(
-        &self,
-        kind: &'static Kind,
-        namespace: &str,
-        revision: u64,
-    ) -> Result<(Vec<Change>, u64), TooOld> {
+    pub fn changes(&self, kind: &'static Kind, namespace: &str, revision: u64) -> Result<(Vec<Change>, u64), TooOld> {
         let inner = self.lock();
         if revision < inner.floor {
-            return Err(TooOld {
-                oldest: inner.floor,
-            });
+            return Err(TooOld { oldest: inner.floor });
         }
-        let first = inner
-            .log
-            .partition_point(|change| change.revision <= revision);
-        let changes = inner
-            .log
-            .range(first..)
-            .filter(|change| change.kind.plural == kind.plural && within(&change.key, namespace));
+        let first = inner.log.partition_point(|change| change.revision <= revision);
+        let changes =
+            inner.log.range(first..).filter(|change| change.kind.plural == kind.plural && within(&change.key, namespace));
         Ok((changes.cloned().collect(), inner.revision))
     }
 
@@ -183,16 +157,8 @@ impl Store {
     }
 
     /// Writes an object if its present state is the one expected, and gives it a new resource version.
-    pub fn write(
-        &self,
-        kind: &'static Kind,
-        expect: Expect<'_>,
-        mut object: Value,
-    ) -> Result<Object, Raced> {
-        let key = key(
-            text(&object, "/metadata/namespace"),
-            text(&object, "/metadata/name"),
-        );
+    pub fn write(&self, kind: &'static Kind, expect: Expect<'_>, mut object: Value) -> Result<Object, Raced> {
+        let key = key(text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
         let mut inner = self.lock();
         let before = inner.objects.get(&(kind.plural, key.clone())).cloned();
         match (&expect, &before) {
@@ -202,33 +168,16 @@ impl Store {
         }
         let revision = inner.next(&mut object);
         let object = Arc::new(object);
-        inner
-            .objects
-            .insert((kind.plural, key.clone()), object.clone());
-        inner.remember(Change {
-            revision,
-            kind,
-            key,
-            before,
-            after: object.clone(),
-            deleted: false,
-        });
+        inner.objects.insert((kind.plural, key.clone()), object.clone());
+        inner.remember(Change { revision, kind, key, before, after: object.clone(), deleted: false });
         drop(inner);
         self.revisions.send_replace(revision);
         Ok(object)
     }
 
     /// Removes an object if its present state is the one expected; its last state, `last`, comes back.
-    pub fn remove(
-        &self,
-        kind: &'static Kind,
-        expect: &Object,
-        mut last: Value,
-    ) -> Result<Object, Raced> {
-        let key = key(
-            text(expect, "/metadata/namespace"),
-            text(expect, "/metadata/name"),
-        );
+    pub fn remove(&self, kind: &'static Kind, expect: &Object, mut last: Value) -> Result<Object, Raced> {
+        let key = key(text(expect, "/metadata/namespace"), text(expect, "/metadata/name"));
         let mut inner = self.lock();
         match inner.objects.get(&(kind.plural, key.clone())) {
             Some(present) if Arc::ptr_eq(expect, present) => {}
@@ -237,14 +186,7 @@ impl Store {
         inner.objects.remove(&(kind.plural, key.clone()));
         let revision = inner.next(&mut last);
         let last = Arc::new(last);
-        inner.remember(Change {
-            revision,
-            kind,
-            key,
-            before: Some(expect.clone()),
-            after: last.clone(),
-            deleted: true,
-        });
+        inner.remember(Change { revision, kind, key, before: Some(expect.clone()), after: last.clone(), deleted: true });
         drop(inner);
         self.revisions.send_replace(revision);
         Ok(last)
@@ -263,19 +205,13 @@ impl Inner {
         };
         let plural = kind.plural;
         self.objects
-            .range((
-                Bound::Included((plural, prefix.clone())),
-                Bound::Unbounded,
-            ))
+            .range((Bound::Included((plural, prefix.clone())), Bound::Unbounded))
             .take_while(move |((p, key), _)| *p == plural && key.starts_with(&prefix))
     }
 
     fn next(&mut self, object: &mut Value) -> u64 {
         self.revision += 1;
-        if let Some(metadata) = object
-            .get_mut("metadata")
-            .and_then(Value::as_object_mut)
-        {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".into(), self.revision.to_string().into());
         }
         self.revision
@@ -292,16 +228,10 @@ impl Inner {
 }
 
 fn within(key: &str, namespace: &str) -> bool {
-    namespace.is_empty()
-        || key
-            .strip_prefix(namespace)
-            .is_some_and(|rest| rest.starts_with('/'))
+    namespace.is_empty() || key.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The string at a JSON pointer, empty when there is none.
 pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or("")
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }

@@ -5,8 +5,7 @@ use serde_json::{Map, Value};
 /// The member by which the objects of a list are told apart; `None` for a list that is replaced as a whole.
 fn merge_key(list: &str, parent_is_service: bool) -> Option<&'static str> {
     Some(match list {
-        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env"
-        | "imagePullSecrets" | "webhooks" => "name",
+        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" | "webhooks" => "name",
         "ports" if parent_is_service => "port",
         "ports" => "containerPort",
         "volumeMounts" => "mountPath",
@@ -41,8 +40,7 @@ fn merge_value(target: &mut Value, patch: &Value, service: bool) {
     }
     for (name, change) in changes {
         if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
-            if let (Some(Value::Array(items)), Value::Array(gone)) = (members.get_mut(list), change)
-            {
+            if let (Some(Value::Array(items)), Value::Array(gone)) = (members.get_mut(list), change) {
                 items.retain(|item| !gone.contains(item));
             }
             continue;
@@ -94,9 +92,10 @@ fn merge_list(items: &mut Value, changed: &[Value], key: Option<&str>, union: bo
     }
     let keyed = |item: &Value| key.is_some_and(|key| item.get(key).is_some());
     let is_directive = |item: &Value| item.as_object().is_some_and(|m| directive(m).is_some());
-    if changed.iter().any(|item| {
-        item.as_object().and_then(directive) == Some("replace") && item.as_object().is_some_and(|m| m.len() == 1)
-    }) {
+    if changed
+        .iter()
+        .any(|item| item.as_object().and_then(directive) == Some("replace") && item.as_object().is_some_and(|m| m.len() == 1))
+    {
         *present = changed.iter().filter(|item| !is_directive(item)).cloned().collect();
         return;
     }
@@ -146,7 +145,8 @@ mod tests {
 
     #[test]
     fn containers_merge_by_name() {
-        let mut target = json!({"spec": {"containers": [{"name": "a", "image": "x:1", "env": [{"name": "E", "value": "1"}]}, {"name": "b"}]}});
+        let mut target =
+            json!({"spec": {"containers": [{"name": "a", "image": "x:1", "env": [{"name": "E", "value": "1"}]}, {"name": "b"}]}});
         merge(
             &mut target,
             &json!({"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
@@ -161,14 +161,8 @@ mod tests {
     #[test]
     fn an_element_is_deleted_by_its_directive_and_a_member_by_null() {
         let mut target = json!({"kind": "Service", "spec": {"type": "X", "ports": [{"port": 80}, {"port": 81}]}});
-        merge(
-            &mut target,
-            &json!({"spec": {"type": null, "ports": [{"$patch": "delete", "port": 80}]}}),
-        );
-        assert_eq!(
-            target,
-            json!({"kind": "Service", "spec": {"ports": [{"port": 81}]}})
-        );
+        merge(&mut target, &json!({"spec": {"type": null, "ports": [{"$patch": "delete", "port": 80}]}}));
+        assert_eq!(target, json!({"kind": "Service", "spec": {"ports": [{"port": 81}]}}));
     }
 
     #[test]

@@ -40,18 +40,12 @@ pub fn table(kind: &Kind, objects: &[Value], metadata: Value, include: &str, hea
 }
 
 const NAME: Column = Column("Name", "string", false, |o| text(o, "/metadata/name").into());
-const AGE: Column = Column("Age", "string", false, |o| {
-    age(text(o, "/metadata/creationTimestamp")).into()
-});
+const AGE: Column = Column("Age", "string", false, |o| age(text(o, "/metadata/creationTimestamp")).into());
 /// The same for custom resources, whose column is a date.
-const DATE: Column = Column("Age", "date", false, |o| {
-    age(text(o, "/metadata/creationTimestamp")).into()
-});
+const DATE: Column = Column("Age", "date", false, |o| age(text(o, "/metadata/creationTimestamp")).into());
 const CONTAINERS: Column = Column("Containers", "string", true, |o| containers(o, "name"));
 const IMAGES: Column = Column("Images", "string", true, |o| containers(o, "image"));
-const SELECTOR: Column = Column("Selector", "string", true, |o| {
-    pairs(o.pointer("/spec/selector/matchLabels"))
-});
+const SELECTOR: Column = Column("Selector", "string", true, |o| pairs(o.pointer("/spec/selector/matchLabels")));
 
 fn columns(kind: &Kind) -> Vec<Column> {
     match (kind.group, kind.plural) {
@@ -97,18 +91,11 @@ fn columns(kind: &Kind) -> Vec<Column> {
             IMAGES,
             SELECTOR,
         ],
-        ("", "namespaces") => vec![
-            NAME,
-            Column("Status", "string", false, |o| text(o, "/status/phase").into()),
-            AGE,
-        ],
-        ("", "configmaps") => vec![NAME, Column("Data", "integer", false, data), AGE],
-        ("", "secrets") => vec![
-            NAME,
-            Column("Type", "string", false, |o| text(o, "/type").into()),
-            Column("Data", "integer", false, data),
-            AGE,
-        ],
+        ("", "namespaces") => vec![NAME, Column("Status", "string", false, |o| text(o, "/status/phase").into()), AGE],
+        ("", "configmaps") => vec![NAME, Column("Data", "string", false, data), AGE],
+        ("", "secrets") => {
+            vec![NAME, Column("Type", "string", false, |o| text(o, "/type").into()), Column("Data", "string", false, data), AGE]
+        }
         ("", "events") => vec![
             Column("Last Seen", "string", false, |o| age(text(o, "/lastTimestamp")).into()),
             Column("Type", "string", false, |o| text(o, "/type").into()),
@@ -117,8 +104,11 @@ fn columns(kind: &Kind) -> Vec<Column> {
                 let kind = text(o, "/involvedObject/kind").to_lowercase();
                 format!("{kind}/{}", text(o, "/involvedObject/name")).into()
             }),
+            Column("Subobject", "string", true, |o| text(o, "/involvedObject/fieldPath").into()),
+            Column("Source", "string", true, |o| text(o, "/source/component").into()),
             Column("Message", "string", false, |o| text(o, "/message").trim().into()),
-            Column("Count", "integer", true, |o| count(o, "/count").into()),
+            Column("First Seen", "string", true, |o| age(text(o, "/firstTimestamp")).into()),
+            Column("Count", "string", true, |o| count(o, "/count").into()),
             Column("Name", "string", true, |o| text(o, "/metadata/name").into()),
         ],
         (_, "endpointslices") => vec![
@@ -128,27 +118,17 @@ fn columns(kind: &Kind) -> Vec<Column> {
             Column("Endpoints", "string", false, slice_addresses),
             AGE,
         ],
-        (_, "leases") => vec![
-            NAME,
-            Column("Holder", "string", false, |o| text(o, "/spec/holderIdentity").into()),
-            AGE,
-        ],
-        (_, "validatingwebhookconfigurations") => vec![
-            NAME,
-            Column("Webhooks", "integer", false, |o| items(o, "/webhooks").len().into()),
-            AGE,
-        ],
+        (_, "leases") => vec![NAME, Column("Holder", "string", false, |o| text(o, "/spec/holderIdentity").into()), AGE],
+        (_, "validatingwebhookconfigurations") => {
+            vec![NAME, Column("Webhooks", "integer", false, |o| items(o, "/webhooks").len().into()), AGE]
+        }
         (_, "virtualservices") => vec![
             NAME,
             Column("Gateways", "string", false, |o| listed(o, "/spec/gateways")),
             Column("Hosts", "string", false, |o| listed(o, "/spec/hosts")),
             DATE,
         ],
-        (_, "destinationrules") => vec![
-            NAME,
-            Column("Host", "string", false, |o| text(o, "/spec/host").into()),
-            DATE,
-        ],
+        (_, "destinationrules") => vec![NAME, Column("Host", "string", false, |o| text(o, "/spec/host").into()), DATE],
         _ => vec![NAME, DATE],
     }
 }
@@ -170,9 +150,7 @@ fn or_none(text: &str) -> Value {
 
 /// A list as JSON text, as the columns of custom resources show it.
 fn listed(object: &Value, pointer: &str) -> Value {
-    object
-        .pointer(pointer)
-        .map_or(Value::Null, |list| list.to_string().into())
+    object.pointer(pointer).map_or(Value::Null, |list| list.to_string().into())
 }
 
 fn data(object: &Value) -> Value {
@@ -184,19 +162,14 @@ fn pairs(labels: Option<&Value>) -> Value {
     let Some(Value::Object(labels)) = labels else {
         return "<none>".into();
     };
-    let mut pairs: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or("")))
-        .collect();
+    let mut pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or(""))).collect();
     pairs.sort();
     or_none(&pairs.join(","))
 }
 
 fn containers(object: &Value, member: &str) -> Value {
-    let all: Vec<&str> = items(object, "/spec/template/spec/containers")
-        .iter()
-        .filter_map(|container| container.get(member)?.as_str())
-        .collect();
+    let all: Vec<&str> =
+        items(object, "/spec/template/spec/containers").iter().filter_map(|container| container.get(member)?.as_str()).collect();
     all.join(",").into()
 }
 
@@ -225,19 +198,13 @@ fn service_ports(service: &Value) -> Value {
 }
 
 fn slice_ports(slice: &Value) -> Value {
-    let ports: Vec<String> = items(slice, "/ports")
-        .iter()
-        .map(|port| count(port, "/port").to_string())
-        .collect();
+    let ports: Vec<String> = items(slice, "/ports").iter().map(|port| count(port, "/port").to_string()).collect();
     if ports.is_empty() { "<unset>".into() } else { ports.join(",").into() }
 }
 
 fn slice_addresses(slice: &Value) -> Value {
-    let all: Vec<&str> = items(slice, "/endpoints")
-        .iter()
-        .flat_map(|endpoint| items(endpoint, "/addresses"))
-        .filter_map(Value::as_str)
-        .collect();
+    let all: Vec<&str> =
+        items(slice, "/endpoints").iter().flat_map(|endpoint| items(endpoint, "/addresses")).filter_map(Value::as_str).collect();
     match all.len() {
         0 => "<unset>".into(),
         1..=3 => all.join(",").into(),

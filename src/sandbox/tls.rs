@@ -23,15 +23,11 @@ pub struct Identity {
 pub fn create() -> anyhow::Result<Identity> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut secret = [0u8; 16];
-    provider
-        .secure_random
-        .fill(&mut secret)
-        .map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
+    provider.secure_random.fill(&mut secret).map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
 
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.distinguished_name
-        .push(DnType::CommonName, "tidegate sandbox");
+    ca.distinguished_name.push(DnType::CommonName, "tidegate sandbox");
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca_key = KeyPair::generate()?;
     let ca_pem = ca.self_signed(&ca_key)?.pem();
@@ -39,9 +35,7 @@ pub fn create() -> anyhow::Result<Identity> {
 
     let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
     let mut server = CertificateParams::new(names)?;
-    server
-        .distinguished_name
-        .push(DnType::CommonName, "kube-apiserver");
+    server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let certificate = server.signed_by(&key, &issuer)?;
@@ -49,16 +43,9 @@ pub fn create() -> anyhow::Result<Identity> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )?;
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Identity {
-        tls: Arc::new(tls),
-        ca_pem,
-        admin_token: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
-    })
+    Ok(Identity { tls: Arc::new(tls), ca_pem, admin_token: secret.iter().map(|byte| format!("{byte:02x}")).collect() })
 }
 
 /// Writes `ca.crt` and `kubeconfig`; the kubeconfig's path comes back.
@@ -123,13 +110,9 @@ pub fn create_private(path: &Path) -> anyhow::Result<fs::File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
+    options.open(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    create_private(path)?
-        .write_all(text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
+    create_private(path)?.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -13,23 +13,16 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 pub fn reconcile(controllers: &mut Controllers) {
     let mut sets = by_owner(&controllers.store, &REPLICA_SETS);
     for deployment in controllers.store.list(&DEPLOYMENTS, "") {
-        let own = sets
-            .remove(text(&deployment, "/metadata/uid"))
-            .unwrap_or_default();
+        let own = sets.remove(text(&deployment, "/metadata/uid")).unwrap_or_default();
         one(controllers, &deployment, own);
     }
 }
 
 fn one(controllers: &mut Controllers, deployment: &Object, mut sets: Vec<Object>) {
-    let template = deployment
-        .pointer("/spec/template")
-        .cloned()
-        .unwrap_or(json!({}));
+    let template = deployment.pointer("/spec/template").cloned().unwrap_or(json!({}));
     let hash = names::template_hash(&template.to_string());
     let name = format!("{}-{hash}", text(deployment, "/metadata/name"));
-    let current = sets
-        .iter()
-        .position(|set| text(set, "/metadata/name") == name);
+    let current = sets.iter().position(|set| text(set, "/metadata/name") == name);
     let revision = sets.iter().map(|set| revision(set)).max().unwrap_or(0);
     let current = match current {
         Some(index) => sets.swap_remove(index),
@@ -46,19 +39,11 @@ fn one(controllers: &mut Controllers, deployment: &Object, mut sets: Vec<Object>
 }
 
 fn revision(set: &Value) -> i64 {
-    let annotation = set
-        .pointer("/metadata/annotations")
-        .and_then(|annotations| annotations.get(REVISION)?.as_str());
+    let annotation = set.pointer("/metadata/annotations").and_then(|annotations| annotations.get(REVISION)?.as_str());
     annotation.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-fn replica_set(
-    deployment: &Value,
-    mut template: Value,
-    name: &str,
-    hash: &str,
-    revision: i64,
-) -> Value {
+fn replica_set(deployment: &Value, mut template: Value, name: &str, hash: &str, revision: i64) -> Value {
     let mut own = labels(&template, "/metadata/labels");
     own.insert("pod-template-hash".into(), hash.into());
     template["metadata"]["labels"] = own.clone().into();
@@ -72,13 +57,7 @@ fn replica_set(
 }
 
 /// Moves replicas from the old sets to the current one, within the bounds of the strategy.
-fn scale(
-    controllers: &Controllers,
-    deployment: &Value,
-    current: &Object,
-    old: &[Object],
-    revision_now: i64,
-) {
+fn scale(controllers: &Controllers, deployment: &Value, current: &Object, old: &[Object], revision_now: i64) {
     let desired = number(deployment, "/spec/replicas");
     let replicas = |set: &Value| number(set, "/spec/replicas");
     let available = |set: &Value| number(set, "/status/availableReplicas");
@@ -136,24 +115,14 @@ fn share(value: Option<&Value>, of: i64, up: bool) -> i64 {
     }
 }
 
-fn status(
-    controllers: &mut Controllers,
-    deployment: &Object,
-    current: &Object,
-    old: &[Object],
-) {
-    let all = |pointer: &str| {
-        number(current, pointer) + old.iter().map(|set| number(set, pointer)).sum::<i64>()
-    };
+fn status(controllers: &mut Controllers, deployment: &Object, current: &Object, old: &[Object]) {
+    let all = |pointer: &str| number(current, pointer) + old.iter().map(|set| number(set, pointer)).sum::<i64>();
     let desired = number(deployment, "/spec/replicas");
     let (replicas, available) = (all("/status/replicas"), all("/status/availableReplicas"));
     let updated = number(current, "/status/replicas");
     let done = updated == desired && replicas == desired && available >= desired;
     let mut status = Map::new();
-    status.insert(
-        "observedGeneration".into(),
-        deployment.pointer("/metadata/generation").cloned().unwrap_or(1.into()),
-    );
+    status.insert("observedGeneration".into(), deployment.pointer("/metadata/generation").cloned().unwrap_or(1.into()));
     for (name, value) in [
         ("replicas", replicas),
         ("updatedReplicas", updated),
@@ -172,13 +141,7 @@ fn status(
     };
     let enough = available >= desired - share("maxUnavailable", false);
     let available = match enough {
-        true => condition(
-            deployment,
-            "Available",
-            "True",
-            "MinimumReplicasAvailable",
-            "Deployment has minimum availability.",
-        ),
+        true => condition(deployment, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
         false => condition(
             deployment,
             "Available",
@@ -195,25 +158,14 @@ fn status(
     controllers.write(&DEPLOYMENTS, deployment, new);
 }
 
-fn progressing(
-    controllers: &mut Controllers,
-    deployment: &Value,
-    current: &Value,
-    done: bool,
-    updated: i64,
-) -> Value {
+fn progressing(controllers: &mut Controllers, deployment: &Value, current: &Value, done: bool, updated: i64) -> Value {
     let name = text(current, "/metadata/name");
-    let progress = format!(
-        "{name} {updated} {}",
-        number(current, "/status/availableReplicas")
-    );
+    let progress = format!("{name} {updated} {}", number(current, "/status/availableReplicas"));
     let key = |progress: &str| format!("{} {progress}", text(deployment, "/metadata/uid"));
     let limit = number(deployment, "/spec/progressDeadlineSeconds");
     let prefix = key("");
     let key = key(&progress);
-    controllers
-        .since
-        .retain(|what, _| *what == key || !what.starts_with(&prefix));
+    controllers.since.retain(|what, _| *what == key || !what.starts_with(&prefix));
     if done {
         controllers.forget(&key);
         let message = format!("ReplicaSet {name:?} has successfully progressed.");

@@ -23,11 +23,8 @@ pub fn reconcile(controllers: &mut Controllers) {
             continue;
         }
         let near = pods.get(text(&service, "/metadata/namespace"));
-        let near: Vec<&Object> = near
-            .into_iter()
-            .flatten()
-            .filter(|pod| carries(pod, &selector) && !text(pod, "/status/podIP").is_empty())
-            .collect();
+        let near: Vec<&Object> =
+            near.into_iter().flatten().filter(|pod| carries(pod, &selector) && !text(pod, "/status/podIP").is_empty()).collect();
         let content = slice(&service, &near);
         let present = slices.get(text(&service, "/metadata/uid"));
         match present.and_then(|slices| slices.first()) {
@@ -38,10 +35,7 @@ pub fn reconcile(controllers: &mut Controllers) {
                 if new != **old {
                     let generation = new["metadata"]["generation"].as_u64().unwrap_or(1) + 1;
                     new["metadata"]["generation"] = generation.into();
-                    controllers
-                        .store
-                        .write(&ENDPOINT_SLICES, Expect::Same(old), new)
-                        .ok();
+                    controllers.store.write(&ENDPOINT_SLICES, Expect::Same(old), new).ok();
                 }
             }
             None => {
@@ -81,10 +75,7 @@ fn slice(service: &Value, pods: &[&Object]) -> Value {
         .collect();
     let mut own = labels(service, "/metadata/labels");
     own.insert("kubernetes.io/service-name".into(), name.into());
-    own.insert(
-        "endpointslice.kubernetes.io/managed-by".into(),
-        "endpointslice-controller.k8s.io".into(),
-    );
+    own.insert("endpointslice.kubernetes.io/managed-by".into(), "endpointslice-controller.k8s.io".into());
     json!({
         "metadata": {
             "name": format!("{name}-{}", names::suffix(name, 0)),
@@ -101,10 +92,7 @@ fn target_port(port: &Value, pods: &[&Object]) -> Value {
     let Some(name) = target.as_str() else {
         return target.clone();
     };
-    let containers = pods
-        .iter()
-        .filter_map(|pod| pod.pointer("/spec/containers")?.as_array())
-        .flatten();
+    let containers = pods.iter().filter_map(|pod| pod.pointer("/spec/containers")?.as_array()).flatten();
     containers
         .filter_map(|container| container.get("ports")?.as_array())
         .flatten()

@@ -35,12 +35,7 @@ pub struct Controllers {
 impl Controllers {
     /// Controllers of a store; `speed` is simulated seconds per second.
     pub fn new(store: Arc<Store>, speed: f64) -> Self {
-        Controllers {
-            store,
-            speed,
-            since: HashMap::new(),
-            addresses: 0,
-        }
+        Controllers { store, speed, since: HashMap::new(), addresses: 0 }
     }
 
     /// Brings everything to rest at once, as if time had passed.
@@ -142,18 +137,13 @@ fn labels(object: &Value, pointer: &str) -> Map<String, Value> {
 /// Whether an object carries all of `wanted`.
 fn carries(object: &Value, wanted: &Map<String, Value>) -> bool {
     let present = object.pointer("/metadata/labels");
-    wanted
-        .iter()
-        .all(|(name, value)| present.and_then(|labels| labels.get(name)) == Some(value))
+    wanted.iter().all(|(name, value)| present.and_then(|labels| labels.get(name)) == Some(value))
 }
 
 /// Whether a pod is ready.
 fn ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// Objects by the identity of their owner.
@@ -174,11 +164,8 @@ fn condition(object: &Value, kind: &str, status: &str, reason: &str, message: &s
         .into_iter()
         .flatten()
         .find(|condition| condition["type"] == kind);
-    let same = |condition: &&Value| {
-        condition["status"] == status
-            && condition["reason"] == reason
-            && condition["message"] == message
-    };
+    let same =
+        |condition: &&Value| condition["status"] == status && condition["reason"] == reason && condition["message"] == message;
     if let Some(same) = before.filter(same) {
         return same.clone();
     }

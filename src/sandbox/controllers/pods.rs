@@ -22,9 +22,7 @@ pub fn reconcile(controllers: &mut Controllers) {
     }
     let store = &controllers.store;
     let alive: Vec<Object> = store.list(&PODS, "");
-    controllers.since.retain(|what, _| {
-        what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what)
-    });
+    controllers.since.retain(|what, _| what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what));
 }
 
 fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
@@ -54,11 +52,7 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
     let ready = pods.iter().filter(|pod| ready(pod)).count();
     let mut status = Map::new();
     status.insert("replicas".into(), pods.len().into());
-    for (field, count) in [
-        ("fullyLabeledReplicas", pods.len()),
-        ("readyReplicas", ready),
-        ("availableReplicas", ready),
-    ] {
+    for (field, count) in [("fullyLabeledReplicas", pods.len()), ("readyReplicas", ready), ("availableReplicas", ready)] {
         if count > 0 {
             status.insert(field.into(), count.into());
         }
@@ -70,11 +64,9 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
 }
 
 fn pod(set: &Value, name: &str) -> Value {
-    let mut metadata = set
-        .pointer("/spec/template/metadata")
-        .cloned()
-        .unwrap_or(json!({}));
+    let mut metadata = set.pointer("/spec/template/metadata").cloned().unwrap_or(json!({}));
     metadata["name"] = name.into();
+    metadata["generateName"] = format!("{}-", text(set, "/metadata/name")).into();
     metadata["labels"] = labels(set, "/spec/template/metadata/labels").into();
     let mut spec = set.pointer("/spec/template/spec").cloned().unwrap_or(json!({}));
     spec["nodeName"] = "sandbox".into();
@@ -117,17 +109,13 @@ fn start(controllers: &mut Controllers, pod: &Object) {
     }
     let running = due && bad.is_none();
     new["status"]["phase"] = if running { "Running" } else { "Pending" }.into();
-    new["status"]["containerStatuses"] = containers
-        .iter()
-        .map(|container| container_status(container, pod, running, due))
-        .collect();
+    new["status"]["containerStatuses"] =
+        containers.iter().map(|container| container_status(container, pod, running, due)).collect();
     let (status, reason, message) = match running {
         true => ("True", "", String::new()),
-        false => (
-            "False",
-            "ContainersNotReady",
-            format!("containers with unready status: [{}]", text(pod, "/spec/containers/0/name")),
-        ),
+        false => {
+            ("False", "ContainersNotReady", format!("containers with unready status: [{}]", text(pod, "/spec/containers/0/name")))
+        }
     };
     new["status"]["conditions"] = json!([
         pod_condition(pod, "PodReadyToStartContainers", "True", "", ""),

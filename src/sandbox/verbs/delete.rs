@@ -40,19 +40,12 @@ fn wishes(call: &Call) -> Result<Wishes, Failure> {
 }
 
 /// Deletes one object.
-pub async fn delete(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn delete(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let target = &call.target;
     let kind = target.kind;
     let wishes = wishes(call)?;
     let old = read::find(server, call)?;
-    for (precondition, field, wanted) in [
-        ("UID", "uid", &wishes.uid),
-        ("ResourceVersion", "resourceVersion", &wishes.version),
-    ] {
+    for (precondition, field, wanted) in [("UID", "uid", &wishes.uid), ("ResourceVersion", "resourceVersion", &wishes.version)] {
         let present = text(&old, &format!("/metadata/{field}"));
         if !wanted.is_empty() && wanted != present {
             return Err(Failure::precondition(
@@ -68,10 +61,9 @@ pub async fn delete(
     admission::review(server, call, "DELETE", Some(&old), None, warnings).await?;
     let last = match wishes.dry_run {
         true => old,
-        false => remove(&server.store, kind, &old, wishes.orphan)
-            .ok_or_else(|| Failure::conflict(kind, &target.name))?,
+        false => remove(&server.store, kind, &old, wishes.orphan).ok_or_else(|| Failure::conflict(kind, &target.name))?,
     };
-    if kind.plural == "namespaces" || kind.plural == "pods" || held(&last) {
+    if ["namespaces", "pods", "services"].contains(&kind.plural) || held(&last) {
         return Ok(present::object(call, StatusCode::OK, &last));
     }
     let mut details = json!({"name": target.name});
@@ -87,11 +79,7 @@ pub async fn delete(
 }
 
 /// Deletes all selected objects of a collection.
-pub async fn delete_collection(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn delete_collection(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let kind = call.target.kind;
     let wishes = wishes(call)?;
     let selector = read::selector(call)?;
@@ -111,10 +99,7 @@ pub async fn delete_collection(
 }
 
 fn held(object: &Value) -> bool {
-    object
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array)
-        .is_some_and(|finalizers| !finalizers.is_empty())
+    object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|finalizers| !finalizers.is_empty())
 }
 
 /// Removes an object and what it owns or contains; one with finalizers is only marked. `None`: another write came first.

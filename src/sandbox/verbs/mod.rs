@@ -16,11 +16,7 @@ use super::server::Server;
 use super::status::{Failure, json_error};
 
 /// Does what a call asks for; texts for `Warning` headers are added to `warnings`.
-pub async fn run(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn run(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     match call.verb {
         "get" => read::get(server, call),
         "list" => read::list(server, call),
@@ -44,12 +40,8 @@ fn decode(call: &Call) -> Result<Value, Failure> {
         ))
     };
     let value: Value = match call.content_type.as_str() {
-        "" | "application/json" => {
-            serde_json::from_slice(&call.body).map_err(|e| unrecognised(json_error(&e)))?
-        }
-        "application/yaml" => {
-            serde_yaml::from_slice(&call.body).map_err(|e| unrecognised(e.to_string()))?
-        }
+        "" | "application/json" => serde_json::from_slice(&call.body).map_err(|e| unrecognised(json_error(&e)))?,
+        "application/yaml" => serde_yaml::from_slice(&call.body).map_err(|e| unrecognised(e.to_string()))?,
         _ => {
             return Err(Failure::new(
                 415,

@@ -17,11 +17,7 @@ use crate::sandbox::strategic;
 const TRIES: usize = 5;
 
 /// Applies a patch to an object.
-pub async fn patch(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn patch(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     for _ in 0..TRIES {
         warnings.clear();
         let old = read::find(server, call)?;
@@ -57,6 +53,11 @@ fn refused_result(object: &Value, why: &str) -> Failure {
 fn decoded(call: &Call, object: Value) -> Result<Value, Failure> {
     if text(&object, "/kind").is_empty() {
         return Err(refused_result(&object, &format!("Object 'Kind' is missing in '{object}'")));
+    }
+    let kind = text(&object, "/kind");
+    if kind != call.target.kind.kind && !call.target.kind.custom {
+        let why = format!("no kind {kind:?} is registered for version {:?}", call.target.api_version());
+        return Err(refused_result(&object, &why));
     }
     if let Some(found) = names::not_text(&object) {
         let why = format!("json: cannot unmarshal {found} into Go struct field ObjectMeta.metadata of type string");

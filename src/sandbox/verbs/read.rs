@@ -24,20 +24,12 @@ pub fn get(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
 /// The object that a call names.
 pub fn find(server: &Server, call: &Call) -> Result<Object, Failure> {
     let target = &call.target;
-    server
-        .store
-        .get(target.kind, &target.namespace, &target.name)
-        .ok_or_else(|| Failure::not_found(target.kind, &target.name))
+    server.store.get(target.kind, &target.namespace, &target.name).ok_or_else(|| Failure::not_found(target.kind, &target.name))
 }
 
 /// The selector of a list or a watch.
 pub fn selector(call: &Call) -> Result<Selector, Failure> {
-    Selector::parse(
-        call.target.kind,
-        call.target.version,
-        call.query.get("labelSelector"),
-        call.query.get("fieldSelector"),
-    )
+    Selector::parse(call.target.kind, call.query.get("labelSelector"), call.query.get("fieldSelector"))
 }
 
 /// A collection, perhaps in chunks: each chunk shows the revision of the first.
@@ -49,16 +41,12 @@ pub fn list(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     let token = call.query.get("continue");
     let limit: usize = match call.query.get("limit") {
         "" => 0,
-        limit => limit.parse().map_err(|_| {
-            Failure::bad_request(format!(
-                "strconv.ParseInt: parsing {limit:?}: invalid syntax"
-            ))
-        })?,
+        limit => {
+            limit.parse().map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {limit:?}: invalid syntax")))?
+        }
     };
     if !token.is_empty() && !asked.is_empty() && asked != "0" {
-        return Err(Failure::bad_request(
-            "specifying resource version is not allowed when using continue",
-        ));
+        return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
     }
     if !matching.is_empty() && asked.is_empty() {
         let cause = Cause {
@@ -72,8 +60,8 @@ pub fn list(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     let (at, after) = match token {
         "" => (exact_revision(asked, matching, newest)?, None),
         token => {
-            let (revision, key) = Token::decode(token)
-                .ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid"))?;
+            let (revision, key) =
+                Token::decode(token).ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid"))?;
             (Some(revision), Some(key))
         }
     };
@@ -83,9 +71,7 @@ pub fn list(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
         .map_err(|_| Failure::expired(if token.is_empty() { OLD_LIST } else { OLD_TOKEN }))?;
     let mut shown: Vec<(String, Object)> = objects
         .into_iter()
-        .filter(|(key, object)| {
-            after.as_ref().is_none_or(|after| key > after) && selector.matches(kind, object)
-        })
+        .filter(|(key, object)| after.as_ref().is_none_or(|after| key > after) && selector.matches(kind, object))
         .collect();
     // A list from the cache (resource version 0) has no chunks.
     let mut next = String::new();
@@ -97,16 +83,9 @@ pub fn list(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
             next = Token::encode(revision, key);
         }
     }
-    let filtered = !(call.query.get("labelSelector").is_empty()
-        && call.query.get("fieldSelector").is_empty());
+    let filtered = !(call.query.get("labelSelector").is_empty() && call.query.get("fieldSelector").is_empty());
     let objects: Vec<Value> = shown.iter().map(|(_, o)| Value::clone(o)).collect();
-    Ok(present::list(
-        call,
-        objects,
-        revision,
-        &next,
-        if filtered { 0 } else { remaining },
-    ))
+    Ok(present::list(call, objects, revision, &next, if filtered { 0 } else { remaining }))
 }
 
 const OLD_LIST: &str = "The resourceVersion for the provided list is too old.";
@@ -134,11 +113,7 @@ pub fn not_a_revision(text: &str) -> String {
 
 /// The answer to a resource version of the future.
 fn too_large(revision: u64, newest: u64) -> Failure {
-    let mut failure = Failure::new(
-        504,
-        "Timeout",
-        format!("Timeout: Too large resource version: {revision}, current: {newest}"),
-    );
+    let mut failure = Failure::new(504, "Timeout", format!("Timeout: Too large resource version: {revision}, current: {newest}"));
     failure.details = Some(serde_json::json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,
@@ -156,10 +131,8 @@ impl Token {
     }
 
     fn decode(token: &str) -> Option<(u64, String)> {
-        let bytes: Option<Vec<u8>> = (0..token.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(token.get(at..at + 2)?, 16).ok())
-            .collect();
+        let bytes: Option<Vec<u8>> =
+            (0..token.len()).step_by(2).map(|at| u8::from_str_radix(token.get(at..at + 2)?, 16).ok()).collect();
         let plain = String::from_utf8(bytes?).ok()?;
         let (revision, key) = plain.split_once(' ')?;
         Some((revision.parse().ok()?, key.to_owned()))

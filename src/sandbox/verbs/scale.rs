@@ -32,16 +32,13 @@ pub fn of(object: &Value) -> Value {
 /// The object with the replicas and the resource version of `scale`.
 pub fn into(object: &Value, scale: &Value) -> Value {
     let mut object = object.clone();
-    if let (Some(replicas), Some(spec)) = (
-        scale.pointer("/spec/replicas"),
-        object.get_mut("spec").and_then(Value::as_object_mut),
-    ) {
+    if let (Some(replicas), Some(spec)) = (scale.pointer("/spec/replicas"), object.get_mut("spec").and_then(Value::as_object_mut))
+    {
         spec.insert("replicas".into(), replicas.clone());
     }
-    if let (Some(version), Some(metadata)) = (
-        scale.pointer("/metadata/resourceVersion"),
-        object.get_mut("metadata").and_then(Value::as_object_mut),
-    ) {
+    if let (Some(version), Some(metadata)) =
+        (scale.pointer("/metadata/resourceVersion"), object.get_mut("metadata").and_then(Value::as_object_mut))
+    {
         metadata.insert("resourceVersion".into(), version.clone());
     }
     object

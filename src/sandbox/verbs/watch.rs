@@ -39,9 +39,7 @@ pub fn watch(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     };
     let initial = start.is_none() || call.query.flag("sendInitialEvents");
     let seconds: Option<u64> = call.query.get("timeoutSeconds").parse().ok();
-    let limit = seconds
-        .filter(|s| *s > 0)
-        .map_or(LONGEST, Duration::from_secs);
+    let limit = seconds.filter(|s| *s > 0).map_or(LONGEST, Duration::from_secs);
     let now = Instant::now();
     let mut watcher = Watcher {
         store: server.store.clone(),
@@ -71,34 +69,31 @@ pub fn watch(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
         watcher.replay();
     }
     let changes = server.store.subscribe();
-    Ok(respond::stream(stream::unfold(
-        (watcher, changes),
-        |(mut watcher, mut changes)| async move {
-            loop {
-                if let Some(line) = watcher.lines.pop_front() {
-                    return Some((line, (watcher, changes)));
-                }
-                if watcher.over {
-                    return None;
-                }
-                changes.mark_unchanged();
-                watcher.catch_up();
-                if !watcher.lines.is_empty() {
-                    continue;
-                }
-                let bookmark = watcher.bookmark.unwrap_or(watcher.end + LONGEST);
-                tokio::select! {
-                    changed = changes.changed() => {
-                        if changed.is_err() {
-                            return None;
-                        }
-                    }
-                    () = sleep_until(bookmark) => watcher.send_bookmark(false),
-                    () = sleep_until(watcher.end) => return None,
-                }
+    Ok(respond::stream(stream::unfold((watcher, changes), |(mut watcher, mut changes)| async move {
+        loop {
+            if let Some(line) = watcher.lines.pop_front() {
+                return Some((line, (watcher, changes)));
             }
-        },
-    )))
+            if watcher.over {
+                return None;
+            }
+            changes.mark_unchanged();
+            watcher.catch_up();
+            if !watcher.lines.is_empty() {
+                continue;
+            }
+            let bookmark = watcher.bookmark.unwrap_or(watcher.end + LONGEST);
+            tokio::select! {
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return None;
+                    }
+                }
+                () = sleep_until(bookmark) => watcher.send_bookmark(false),
+                () = sleep_until(watcher.end) => return None,
+            }
+        }
+    })))
 }
 
 struct Watcher {
@@ -124,8 +119,7 @@ impl Watcher {
 
     fn selects(&self, object: &Value) -> bool {
         let name = &self.call.target.name;
-        (name.is_empty() || text(object, "/metadata/name") == name)
-            && self.selector.matches(self.call.target.kind, object)
+        (name.is_empty() || text(object, "/metadata/name") == name) && self.selector.matches(self.call.target.kind, object)
     }
 
     fn send(&mut self, event: &str, object: Value) {
@@ -142,8 +136,7 @@ impl Watcher {
     /// Sends what is there now, as if it had just been added.
     fn replay(&mut self) {
         let target = &self.call.target;
-        let Ok((objects, revision)) = self.store.list_at(target.kind, &target.namespace, None)
-        else {
+        let Ok((objects, revision)) = self.store.list_at(target.kind, &target.namespace, None) else {
             return;
         };
         self.revision = revision;

@@ -18,11 +18,7 @@ use crate::sandbox::store::{Expect, Object, text};
 use crate::sandbox::{names, time};
 
 /// Creates an object.
-pub async fn create(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let target = &call.target;
     let kind = target.kind;
     let mut object = decode(call)?;
@@ -70,19 +66,12 @@ pub async fn create(
     if call.dry_run() {
         return Ok(present::object(call, StatusCode::CREATED, &object));
     }
-    let stored = server
-        .store
-        .write(kind, Expect::Absent, object)
-        .map_err(|_| Failure::already_exists(kind, &name))?;
+    let stored = server.store.write(kind, Expect::Absent, object).map_err(|_| Failure::already_exists(kind, &name))?;
     Ok(present::object(call, StatusCode::CREATED, &stored))
 }
 
 /// Replaces an object.
-pub async fn update(
-    server: &Server,
-    call: &Call,
-    warnings: &mut Vec<String>,
-) -> Result<Response<Body>, Failure> {
+pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let kind = call.target.kind;
     let sent = decode(call)?;
     let name = text(&sent, "/metadata/name");
@@ -145,8 +134,7 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
-    check_kind(call, &new)
-        .map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
+    check_kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
     let as_sent = new.clone();
     let unknown = schema::prune(kind, &mut new);
     report_unknown(call, unknown, warnings, |list| strict(list, &as_sent))?;
@@ -198,11 +186,7 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
     let kind = target.kind;
     let mut causes = Vec::new();
     let metadata = metadata_of(new);
-    let wanted_version = metadata
-        .get("resourceVersion")
-        .and_then(Value::as_str)
-        .unwrap_or("")
-        .to_owned();
+    let wanted_version = metadata.get("resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
     for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let present = old.pointer(&format!("/metadata/{field}"));
         match (present, metadata.get(field)) {
@@ -255,9 +239,7 @@ fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
     check_kind(call, object).map_err(|cause| {
         let found = text(object, "/kind");
         match kind.custom {
-            true => {
-                Failure::invalid_as(found, kind.group, text(object, "/metadata/name"), &[cause])
-            }
+            true => Failure::invalid_as(found, kind.group, text(object, "/metadata/name"), &[cause]),
             false => Failure::bad_request(format!(
                 "{found} in version {:?} cannot be handled as a {}: converting (v1.{found}) to (v1.{}): unknown conversion",
                 call.target.version, kind.kind, kind.kind
@@ -267,10 +249,7 @@ fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
 }
 
 fn check_kind(call: &Call, object: &Value) -> Result<(), Cause> {
-    for (field, wanted) in [
-        ("kind", call.target.kind.kind),
-        ("apiVersion", &call.target.api_version()),
-    ] {
+    for (field, wanted) in [("kind", call.target.kind.kind), ("apiVersion", &call.target.api_version())] {
         let found = text(object, &format!("/{field}"));
         if !found.is_empty() && found != wanted {
             return Err(Cause::invalid(field, format!("{found:?}: must be {wanted}")));
@@ -286,9 +265,7 @@ fn place(server: &Server, call: &Call, object: &mut Value) -> Result<(), Failure
     let namespace = text(object, "/metadata/namespace").to_owned();
     if kind.namespaced {
         if target.namespace.is_empty() {
-            return Err(Failure::bad_request(
-                "an empty namespace may not be set during creation",
-            ));
+            return Err(Failure::bad_request("an empty namespace may not be set during creation"));
         }
         if !namespace.is_empty() && namespace != target.namespace {
             return Err(Failure::bad_request(
@@ -327,10 +304,7 @@ fn report_unknown(
     warnings: &mut Vec<String>,
     strict: impl FnOnce(&str) -> Failure,
 ) -> Result<(), Failure> {
-    let unknown: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("unknown field {path:?}"))
-        .collect();
+    let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     match call.query.get("fieldValidation") {
         _ if unknown.is_empty() => {}
         "Ignore" => {}
