@@ -95,7 +95,7 @@ fn selected(selector: Option<&Value>, object: Option<&Value>) -> bool {
             _ => key.to_owned(),
         });
     }
-    Selector::parse(&NAMESPACES, "v1", &terms.join(","), "").is_ok_and(|selector| selector.matches(&NAMESPACES, object))
+    Selector::parse(&NAMESPACES, &terms.join(","), "").is_ok_and(|selector| selector.matches(&NAMESPACES, object))
 }
 
 async fn ask(

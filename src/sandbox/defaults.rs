@@ -18,12 +18,16 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         }
         ("", "services") => service(object, &namespace, &name),
         ("", "secrets") => secret(object),
+        ("", "events") => {
+            fill(object, &json!({"eventTime": null, "reportingComponent": "", "reportingInstance": "", "source": {}}));
+        }
         ("", "pods") => {
             if let Some(spec) = object.get_mut("spec") {
                 pod_spec(spec);
             }
         }
         ("apps", "deployments") => {
+            fill(object, &json!({"status": {}}));
             fill(
                 object,
                 &json!({"spec": {
@@ -63,6 +67,7 @@ fn fill(object: &mut Value, defaults: &Value) {
     for (name, default) in defaults {
         let member = members.entry(name.clone()).or_insert(Value::Null);
         match default {
+            Value::Object(inner) if inner.is_empty() && member.is_null() => *member = default.clone(),
             Value::Object(_) => fill(member, default),
             _ if member.is_null() => *member = default.clone(),
             _ => {}
@@ -129,11 +134,6 @@ fn pod_spec(spec: &mut Value) {
         &json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
             "securityContext": {}, "schedulerName": "default-scheduler"}),
     );
-    if let Some(members) = spec.as_object_mut()
-        && !members.contains_key("securityContext")
-    {
-        members.insert("securityContext".into(), json!({}));
-    }
     each(spec.get_mut("containers"), |container| {
         let image = text(container, "/image");
         let pull = if image.ends_with(":latest") || !image.contains(':') { "Always" } else { "IfNotPresent" };

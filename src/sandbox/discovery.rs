@@ -12,9 +12,6 @@ const VERSION: &str = "v1.34.4";
 
 /// Answers a path that is no object.
 pub fn answer(method: &Method, path: &str) -> Response<Body> {
-    if method != Method::GET && method != Method::HEAD {
-        return respond::failure(&Failure::method_not_allowed());
-    }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let found = match parts.as_slice() {
         ["healthz" | "livez" | "readyz"] => return respond::text(StatusCode::OK, "ok"),
@@ -36,10 +33,24 @@ pub fn answer(method: &Method, path: &str) -> Response<Body> {
         ["apis", group, version] => resources(group, version),
         _ => None,
     };
+    let reads = method == Method::GET || method == Method::HEAD;
     match found {
+        Some(_) if !reads => respond::failure(&Failure::method_not_allowed()),
         Some(value) => respond::json(StatusCode::OK, &value),
+        None if built_in(path) => respond::failure(&Failure::unknown_resource()),
         None => respond::unknown_path(),
     }
+}
+
+/// Whether a path lies below a group of built-in kinds: it is then refused by a `Status`.
+fn built_in(path: &str) -> bool {
+    KINDS.iter().filter(|kind| !kind.custom).any(|kind| {
+        let start = match kind.group {
+            "" => "/api/v1/".to_owned(),
+            group => format!("/apis/{group}/"),
+        };
+        path.starts_with(&start)
+    })
 }
 
 fn version() -> Value {
@@ -84,11 +95,14 @@ fn resources(group: &str, version: &str) -> Option<Value> {
         "" => version.to_owned(),
         group => format!("{group}/{version}"),
     };
-    (!found.is_empty()).then(|| {
-        json!({
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found,
-        })
-    })
+    if found.is_empty() {
+        return None;
+    }
+    let mut list = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": found});
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+    }
+    Some(list)
 }
 
 fn resource(kind: &'static Kind) -> Vec<Value> {

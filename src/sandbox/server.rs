@@ -24,7 +24,7 @@ use super::fault::{Effect, Faults};
 use super::kinds::SERVICES;
 use super::request::{self, Call, Proxy, Query, Route, Target};
 use super::respond::{self, Body};
-use super::status::Failure;
+use super::status::{Cause, Failure, json_error};
 use super::store::Store;
 use super::{discovery, verbs};
 
@@ -177,7 +177,10 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
     }
     let user = auth::authenticate(&head.headers, &server.admin_token)?;
     match route {
-        Route::Object(_) if verb.is_empty() => Err(Failure::method_not_allowed()),
+        Route::Object(target) if verb.is_empty() => Err(match target.kind.custom && target.name.is_empty() {
+            true => Failure::bad_request("name must be provided"),
+            false => Failure::method_not_allowed(),
+        }),
         Route::Object(target) => {
             auth::authorize(&user, verb, &target)?;
             object(server, head, call(head, verb, target, query, user, body)).await
@@ -186,7 +189,7 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
             if head.method != Method::POST {
                 return Err(Failure::method_not_allowed());
             }
-            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
+            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(json_error(&error)))?;
             Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)))
         }
         Route::Proxy(proxy) => proxied(server, head, &user, &proxy, body),
@@ -223,22 +226,18 @@ fn call(head: &http::request::Parts, verb: &'static str, target: Target, query: 
 
 /// Does what is asked for, within the time that the client allows.
 async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Result<Response<Body>, Failure> {
-    let dry_run = call.query.get("dryRun");
-    if !["", "All"].contains(&dry_run) {
-        return Err(Failure::invalid_as(
-            &format!("{}Options.meta.k8s.io \"\"", options(&head.method)),
-            &[super::status::Cause {
-                reason: "FieldValueNotSupported",
-                field: "dryRun".into(),
-                message: format!("Unsupported value: {dry_run:?}: supported values: \"All\""),
-            }],
-        ));
+    if !["get", "list", "watch"].contains(&call.verb) {
+        check_options(&head.method, &call.query)?;
+    }
+    let target = &call.target;
+    if !target.sub.is_empty() && !target.kind.subresources.contains(&target.sub.as_str()) {
+        return Err(Failure::not_found(target.kind, &target.name));
     }
     let mut warnings = Vec::new();
     let allowed = match (call.verb, call.query.get("timeout")) {
         ("watch", _) | (_, "") => None,
         (_, text) => Some(go_duration(text).ok_or_else(|| {
-            Failure::bad_request(format!("invalid timeout specified in the request URL: time: invalid duration {text:?}"))
+            Failure::bad_request(format!("invalid timeout specified in the request URL - time: invalid duration {text:?}"))
         })?),
     };
     let outcome = match allowed {
@@ -266,13 +265,35 @@ async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Res
     Ok(response)
 }
 
-fn options(method: &Method) -> &'static str {
-    match method.as_str() {
-        "POST" => "Create",
-        "PUT" => "Update",
-        "PATCH" => "Patch",
-        _ => "Delete",
+/// Refuses what a write's parameters cannot be.
+fn check_options(method: &Method, query: &Query) -> Result<(), Failure> {
+    let mut causes = Vec::new();
+    let mut refuse = |reason, field: &str, message: String| {
+        causes.push(Cause { reason, field: field.into(), message });
+    };
+    let (dry_run, validation) = (query.get("dryRun"), query.get("fieldValidation"));
+    if !["", "All"].contains(&dry_run) {
+        let message = format!("Unsupported value: [{dry_run:?}]: supported values: \"All\"");
+        refuse("FieldValueNotSupported", "dryRun", message);
     }
+    if query.get("fieldManager").len() > 128 {
+        let message = "Too long: may not be more than 128 bytes".into();
+        refuse("FieldValueTooLong", "fieldManager", message);
+    }
+    if !["", "Ignore", "Strict", "Warn"].contains(&validation) {
+        let message = format!("Unsupported value: {validation:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+        refuse("FieldValueNotSupported", "fieldValidation", message);
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let options = match method.as_str() {
+        "POST" => "CreateOptions",
+        "PUT" => "UpdateOptions",
+        "PATCH" => "PatchOptions",
+        _ => "DeleteOptions",
+    };
+    Err(Failure::invalid_as(options, "meta.k8s.io", "", &causes))
 }
 
 /// A duration as Go writes it: `10s`, `1m30s`, `500ms`.
@@ -326,7 +347,7 @@ fn proxied(
         kind: &SERVICES,
         version: "v1",
         namespace: proxy.namespace.clone(),
-        name: proxy.service.clone(),
+        name: proxy.named.clone(),
         sub: "proxy".into(),
     };
     auth::authorize(user, verb, &target)?;

@@ -32,7 +32,8 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
     pods.sort_by_key(|pod| !ready(pod));
     while pods.len() > wanted {
         if let Some(pod) = pods.pop() {
-            controllers.store.remove(&PODS, &pod).ok();
+            let last = Value::clone(&pod);
+            controllers.store.remove(&PODS, &pod, last).ok();
         }
     }
     let mut attempt = 0;
@@ -65,6 +66,7 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
 fn pod(set: &Value, name: &str) -> Value {
     let mut metadata = set.pointer("/spec/template/metadata").cloned().unwrap_or(json!({}));
     metadata["name"] = name.into();
+    metadata["generateName"] = format!("{}-", text(set, "/metadata/name")).into();
     metadata["labels"] = labels(set, "/spec/template/metadata/labels").into();
     let mut spec = set.pointer("/spec/template/spec").cloned().unwrap_or(json!({}));
     spec["nodeName"] = "sandbox".into();
@@ -80,6 +82,11 @@ fn missing(image: &str) -> bool {
 fn start(controllers: &mut Controllers, pod: &Object) {
     let uid = text(pod, "/metadata/uid").to_owned();
     if ready(pod) {
+        return controllers.forget(&uid);
+    }
+    let waiting = text(pod, "/status/containerStatuses/0/state/waiting/reason");
+    if waiting == "ImagePullBackOff" {
+        // Nothing more will come of it.
         return controllers.forget(&uid);
     }
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
@@ -101,10 +108,6 @@ fn start(controllers: &mut Controllers, pod: &Object) {
         }
     }
     let running = due && bad.is_none();
-    if bad.is_some() && text(pod, "/status/containerStatuses/0/state/waiting/reason") == "ImagePullBackOff" {
-        // Nothing more will come of it.
-        controllers.forget(&uid);
-    }
     new["status"]["phase"] = if running { "Running" } else { "Pending" }.into();
     new["status"]["containerStatuses"] =
         containers.iter().map(|container| container_status(container, pod, running, due)).collect();

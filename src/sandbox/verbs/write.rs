@@ -35,6 +35,12 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     if let Some(cause) = names::check(kind, &name) {
         return Err(Failure::invalid(kind, &name, &[cause]));
     }
+    if let Some(found) = names::not_text(&object) {
+        return Err(Failure::bad_request(format!(
+            "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {found} into Go struct field ObjectMeta.metadata of type string",
+            kind.kind, target.version
+        )));
+    }
     let uid = names::uid(&target.namespace, &name, server.store.revision());
     let metadata = metadata_of(&mut object);
     for system in ["resourceVersion", "deletionTimestamp", "managedFields", "selfLink"] {
@@ -42,7 +48,9 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     }
     metadata.insert("uid".into(), uid.into());
     metadata.insert("creationTimestamp".into(), time::now().into());
-    metadata.insert("generation".into(), 1.into());
+    if kind.generation() {
+        metadata.insert("generation".into(), 1.into());
+    }
     if kind.subresources.contains(&"status") && kind.plural != "namespaces" {
         drop_member(&mut object, "status");
     }
@@ -76,9 +84,12 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     let old = read::find(server, call)?;
     let uid = text(&sent, "/metadata/uid");
     if !uid.is_empty() && uid != text(&old, "/metadata/uid") {
+        let key = match kind.group {
+            "" => kind.plural.to_owned(),
+            group => format!("{group}/{}", kind.plural),
+        };
         let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            kind.qualified(),
+            "StorageError: invalid object, Code: 4, Key: /registry/{key}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             call.target.namespace,
             text(&old, "/metadata/uid")
         );
@@ -123,6 +134,7 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
+    check_kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
     let as_sent = new.clone();
     let unknown = schema::prune(kind, &mut new);
     report_unknown(call, unknown, warnings, |list| strict(list, &as_sent))?;
@@ -162,7 +174,7 @@ pub async fn replace(
     let finished = new.pointer("/metadata/deletionTimestamp").is_some()
         && new.pointer("/metadata/finalizers").is_none_or(|f| *f == json!([]));
     let written = match finished {
-        true => server.store.remove(kind, old),
+        true => server.store.remove(kind, old, new),
         false => server.store.write(kind, Expect::Same(old), new),
     };
     Ok(written.ok())
@@ -175,7 +187,7 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
     let mut causes = Vec::new();
     let metadata = metadata_of(new);
     let wanted_version = metadata.get("resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
-    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"] {
+    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let present = old.pointer(&format!("/metadata/{field}"));
         match (present, metadata.get(field)) {
             (Some(present), None | Some(Value::Null)) => {
@@ -184,12 +196,15 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
             (None, Some(_)) => {
                 metadata.shift_remove(field);
             }
-            (Some(present), Some(wanted)) if present != wanted => causes.push(Cause {
-                reason: "FieldValueInvalid",
-                field: format!("metadata.{field}"),
-                message: format!("Invalid value: {wanted}: field is immutable"),
-            }),
-            _ => {}
+            (Some(present), Some(wanted)) if present != wanted && field == "uid" => {
+                // Two of the API server's checks say the same.
+                let cause = Cause::invalid("metadata.uid", format!("{wanted}: field is immutable"));
+                causes.extend([cause.clone(), cause]);
+            }
+            (Some(present), Some(_)) => {
+                metadata.insert(field.into(), present.clone());
+            }
+            (None, None) => {}
         }
     }
     if !causes.is_empty() {
@@ -197,12 +212,12 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
     }
     let version = text(old, "/metadata/resourceVersion");
     if wanted_version.is_empty() && kind.custom {
-        let cause = Cause {
-            reason: "FieldValueInvalid",
-            field: "metadata.resourceVersion".into(),
-            message: "Invalid value: 0: must be specified for an update".into(),
-        };
-        return Err(Failure::invalid(kind, &target.name, &[cause]));
+        let cause = Cause::invalid("metadata.resourceVersion", "0: must be specified for an update");
+        return Err(Failure::invalid_as(kind.plural, kind.group, &target.name, &[cause]));
+    }
+    if !wanted_version.is_empty() && wanted_version.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing {wanted_version:?}: invalid syntax");
+        return Err(Failure::new(500, "", message));
     }
     if !wanted_version.is_empty() && wanted_version != version {
         return Err(Failure::conflict(kind, &target.name));
@@ -211,7 +226,9 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
     Ok(())
 }
 
+/// Refuses an object of another kind or version than the path's.
 fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
+    let kind = call.target.kind;
     let wanted = call.target.api_version();
     let version = text(object, "/apiVersion");
     if !version.is_empty() && version != wanted {
@@ -219,12 +236,24 @@ fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
             "the API version in the data ({version}) does not match the expected API version ({wanted})"
         )));
     }
-    let kind = text(object, "/kind");
-    if !kind.is_empty() && kind != call.target.kind.kind {
-        return Err(Failure::bad_request(format!(
-            "the kind in the data ({kind}) does not match the expected kind ({})",
-            call.target.kind.kind
-        )));
+    check_kind(call, object).map_err(|cause| {
+        let found = text(object, "/kind");
+        match kind.custom {
+            true => Failure::invalid_as(found, kind.group, text(object, "/metadata/name"), &[cause]),
+            false => Failure::bad_request(format!(
+                "{found} in version {:?} cannot be handled as a {}: converting (v1.{found}) to (v1.{}): unknown conversion",
+                call.target.version, kind.kind, kind.kind
+            )),
+        }
+    })
+}
+
+fn check_kind(call: &Call, object: &Value) -> Result<(), Cause> {
+    for (field, wanted) in [("kind", call.target.kind.kind), ("apiVersion", &call.target.api_version())] {
+        let found = text(object, &format!("/{field}"));
+        if !found.is_empty() && found != wanted {
+            return Err(Cause::invalid(field, format!("{found:?}: must be {wanted}")));
+        }
     }
     Ok(())
 }
@@ -253,12 +282,15 @@ fn place(server: &Server, call: &Call, object: &mut Value) -> Result<(), Failure
     if text(object, "/metadata/name").is_empty() {
         let prefix = text(object, "/metadata/generateName").to_owned();
         if prefix.is_empty() {
-            let cause = Cause {
+            let mut causes = vec![Cause {
                 reason: "FieldValueRequired",
                 field: "metadata.name".into(),
                 message: "Required value: name or generateName is required".into(),
-            };
-            return Err(Failure::invalid(kind, "", &[cause]));
+            }];
+            if kind.custom {
+                causes.push(schema::unchecked());
+            }
+            return Err(Failure::invalid(kind, "", &causes));
         }
         let name = format!("{prefix}{}", names::suffix(&prefix, server.store.revision()));
         metadata_of(object).insert("name".into(), name.into());
@@ -283,7 +315,8 @@ fn report_unknown(
 }
 
 fn check(call: &Call, name: &str, object: &Value) -> Result<(), Failure> {
-    let causes = schema::check(call.target.kind, object);
+    let mut causes = names::check_metadata(object);
+    causes.extend(schema::check(call.target.kind, object));
     match causes.is_empty() {
         true => Ok(()),
         false => Err(Failure::invalid(call.target.kind, name, &causes)),
