@@ -108,7 +108,14 @@ impl Sandbox {
         tasks.spawn(controllers.run());
         tasks.spawn(server::serve(api, identity.tls, server.clone()));
         tasks.spawn(server::serve_metrics(metrics_api, metrics));
-        Ok(Sandbox { kubeconfig, server: url, metrics: format!("http://127.0.0.1:{metrics_port}"), request_log, tasks })
+        Ok(Sandbox {
+            kubeconfig,
+            server: url,
+            metrics: format!("http://127.0.0.1:{metrics_port}"),
+            request_log,
+            api: server,
+            tasks,
+        })
     }
 
     /// The kubeconfig, whose contexts are `sandbox` (all rights) and `viewer` (reads only).
