@@ -54,7 +54,16 @@ pub(super) fn webhook_down(reply: &Reply) -> bool {
 
 /// Nobody answers.
 pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
-    Error::new(Kind::Unreachable, format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)))
+    let error = Error::new(
+        Kind::Unreachable,
+        format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)),
+    );
+    match why.contains("peer certificate") {
+        true => {
+            error.hint("the kubeconfig's `certificate-authority-data`, or `--certificate-authority FILE`, says whom to trust")
+        }
+        false => error,
+    }
 }
 
 /// Nobody answered a patch that was sent.
