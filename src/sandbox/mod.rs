@@ -12,6 +12,7 @@ mod fault;
 mod kinds;
 mod managed;
 mod names;
+mod openapi;
 mod patch;
 mod present;
 mod request;
@@ -20,13 +21,18 @@ mod schema;
 mod seed;
 mod select;
 mod server;
+mod shape;
 mod status;
 mod store;
 mod strategic;
 mod table;
 mod time;
 mod tls;
+mod trust;
 mod verbs;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
