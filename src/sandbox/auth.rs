@@ -42,7 +42,7 @@ pub fn authenticate(headers: &HeaderMap, admin_token: &str) -> Result<User, Fail
             user.name
         );
         let mut failure = Failure::new(403, "Forbidden", message);
-        failure.details = Some(json!({"name": other, "kind": "users"}));
+        failure.details = Some(Box::new(json!({"name": other, "kind": "users"})));
         return Err(failure);
     }
     let mut groups = headers.get_all("impersonate-group").iter();
@@ -66,6 +66,14 @@ impl User {
     /// The user with all rights.
     pub fn admin() -> User {
         named("admin")
+    }
+
+    /// The groups that the user is in.
+    pub fn groups(&self) -> &'static [&'static str] {
+        match self.rights {
+            Rights::All => &["system:masters", "system:authenticated"],
+            _ => &["system:authenticated"],
+        }
     }
 
     /// Whether the user may do this with objects of this kind, whatever their place; subresources, `pods/status`,
@@ -109,7 +117,7 @@ pub fn authorize_path(user: &User, verb: &str, path: &str) -> Result<(), Failure
     let name = &user.name;
     let message = format!("forbidden: User {name:?} cannot {verb} path {path:?}");
     let mut failure = Failure::new(403, "Forbidden", message);
-    failure.details = Some(json!({}));
+    failure.details = Some(Box::new(json!({})));
     Err(failure)
 }
 

@@ -18,6 +18,14 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         }
         ("", "services") => service(object, &namespace, &name),
         ("", "secrets") => secret(object),
+        (_, "validatingwebhookconfigurations") => each(object.get_mut("webhooks"), |hook| {
+            fill(
+                hook,
+                &json!({"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10,
+                    "namespaceSelector": {}, "objectSelector": {}}),
+            );
+            each(hook.get_mut("rules"), |rule| fill(rule, &json!({"scope": "*"})));
+        }),
         ("", "events") => {
             fill(object, &json!({"eventTime": null, "reportingComponent": "", "reportingInstance": "", "source": {}}));
         }

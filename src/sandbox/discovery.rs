@@ -4,6 +4,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::kinds::{KINDS, Kind};
+use super::openapi;
 use super::respond::{self, Body};
 use super::status::Failure;
 
@@ -16,6 +17,7 @@ pub fn answer(method: &Method, path: &str) -> Response<Body> {
     let found = match parts.as_slice() {
         ["healthz" | "livez" | "readyz"] => return respond::text(StatusCode::OK, "ok"),
         ["version"] => Some(version()),
+        ["openapi", "v3", rest @ ..] => openapi::document(rest),
         ["api"] => Some(json!({
             "kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],

@@ -44,7 +44,7 @@ impl Kind {
 
     /// Whether its objects count their changes in `metadata.generation`.
     pub fn generation(&self) -> bool {
-        self.custom || self.group != "" && self.plural != "leases" || self.plural == "pods"
+        self.custom || !self.group.is_empty() && self.plural != "leases" || self.plural == "pods"
     }
 
     /// The version in which objects are stored.

@@ -15,6 +15,7 @@ mod managed;
 mod mesh;
 pub mod metrics;
 mod names;
+mod openapi;
 mod patch;
 mod present;
 mod request;
@@ -23,14 +24,18 @@ mod schema;
 mod seed;
 mod select;
 mod server;
+mod shape;
 mod status;
 mod store;
 mod strategic;
 mod table;
 mod time;
 mod tls;
-pub mod traffic;
+mod trust;
 mod verbs;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -111,20 +111,6 @@ fn word(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// The labels or annotations that are no text: their name and Go's word for what they are.
-pub fn not_text(object: &Value) -> Option<&'static str> {
-    ["labels", "annotations"].iter().find_map(|part| {
-        let members = object.pointer(&format!("/metadata/{part}"))?.as_object()?;
-        members.values().find_map(|value| match value {
-            Value::String(_) | Value::Null => None,
-            Value::Bool(_) => Some("bool"),
-            Value::Number(_) => Some("number"),
-            Value::Array(_) => Some("array"),
-            Value::Object(_) => Some("object"),
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::kinds::VIRTUAL_SERVICES;

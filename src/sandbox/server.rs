@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -140,7 +140,7 @@ where
 
 async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let method = request.method().clone();
-    let path = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
+    let path = path_and_query(request.uri());
     let (head, body) = request.into_parts();
     let outcome = match Limited::new(body, MOST_BYTES).collect().await {
         Ok(body) => dispatch(&server, &head, body.to_bytes()).await,
@@ -159,6 +159,10 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
     Ok(response)
 }
 
+fn path_and_query(uri: &Uri) -> String {
+    uri.path_and_query().map_or("/".to_owned(), ToString::to_string)
+}
+
 fn too_large() -> Failure {
     Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MOST_BYTES}"))
 }
@@ -171,7 +175,7 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
         _ => "",
     };
     if !matches!(route, Route::Other)
-        && let Some(answer) = suffer(server, head.method.as_str(), verb).await?
+        && let Some(answer) = suffer(server, head, &route, verb).await?
     {
         return Ok(answer);
     }
@@ -312,13 +316,28 @@ fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// Lets the faults have their way with a request; an answer means that nothing else happens.
-async fn suffer(server: &Server, method: &str, verb: &str) -> Result<Option<Response<Body>>, Failure> {
-    for effect in server.faults.hit(method, verb) {
+async fn suffer(
+    server: &Server,
+    head: &http::request::Parts,
+    route: &Route,
+    verb: &str,
+) -> Result<Option<Response<Body>>, Failure> {
+    for effect in server.faults.hit(head.method.as_str(), verb) {
         match effect {
             Effect::Latency(time) => tokio::time::sleep(time).await,
-            Effect::Code(code) => return Err(Failure::of_code(code)),
+            Effect::Code(code) => {
+                return Err(match (code, route) {
+                    // In the words for the object that the request is about.
+                    (404, Route::Object(target)) => Failure::not_found(target.kind, &target.name),
+                    (409, Route::Object(target)) => Failure::conflict(target.kind, &target.name),
+                    _ => Failure::of_code(code),
+                });
+            }
             Effect::Reset => return Err(Failure::broken_connection()),
-            Effect::Hang => std::future::pending().await,
+            Effect::Hang => {
+                server.note(&head.method, &path_and_query(&head.uri), "-");
+                std::future::pending().await
+            }
             Effect::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
                 return Ok(Some(respond::bytes(StatusCode::BAD_GATEWAY, "text/html", Bytes::from_static(page.as_bytes()))));

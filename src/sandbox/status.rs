@@ -17,7 +17,7 @@ pub struct Failure {
     /// The text that kubectl prints.
     pub message: String,
     /// `details` of the status, where there are any.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 /// One cause of a 422.
@@ -45,7 +45,7 @@ impl Failure {
     }
 
     fn about(mut self, kind: &Kind, name: &str) -> Self {
-        self.details = Some(details(name, kind.group, kind.plural));
+        self.details = Some(Box::new(details(name, kind.group, kind.plural)));
         self
     }
 
@@ -68,7 +68,7 @@ impl Failure {
     pub fn unknown_resource() -> Self {
         let message = "the server could not find the requested resource";
         let mut failure = Failure::new(404, "NotFound", message);
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -76,7 +76,7 @@ impl Failure {
     pub fn method_not_allowed() -> Self {
         let mut failure =
             Failure::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -102,7 +102,7 @@ impl Failure {
     pub fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", group_kind(kind.kind, kind.group));
         let mut failure = Failure::new(409, "Conflict", message);
-        failure.details = Some(details(name, kind.group, kind.kind));
+        failure.details = Some(Box::new(details(name, kind.group, kind.kind)));
         failure
     }
 
@@ -114,7 +114,7 @@ impl Failure {
     /// 422 of a patch that does not apply: the API server does not say why.
     pub fn patch_failed() -> Self {
         let mut failure = Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -142,7 +142,7 @@ impl Failure {
         let mut details = details(name, group, kind);
         details["causes"] =
             causes.iter().map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field})).collect();
-        failure.details = Some(details);
+        failure.details = Some(Box::new(details));
         failure
     }
 
@@ -159,7 +159,7 @@ impl Failure {
     /// 500.
     pub fn internal(message: impl std::fmt::Display) -> Self {
         let mut failure = Failure::new(500, "InternalError", format!("Internal error occurred: {message}"));
-        failure.details = Some(json!({"causes": [{"message": message.to_string()}]}));
+        failure.details = Some(Box::new(json!({"causes": [{"message": message.to_string()}]})));
         failure
     }
 
@@ -224,7 +224,7 @@ impl Failure {
                 members.insert("reason".into(), self.reason.as_ref().into());
             }
             if let Some(details) = &self.details {
-                members.insert("details".into(), details.clone());
+                members.insert("details".into(), Value::clone(details));
             }
             members.insert("code".into(), self.code.into());
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::kinds::Kind;
+use super::present::tidy;
 
 /// How many changes are remembered for watches and for lists in chunks.
 const LOG_LENGTH: usize = 4096;
@@ -167,6 +168,7 @@ impl Store {
             _ => return Err(Raced),
         }
         let revision = inner.next(&mut object);
+        tidy(kind.custom, &mut object);
         let object = Arc::new(object);
         inner.objects.insert((kind.plural, key.clone()), object.clone());
         inner.remember(Change { revision, kind, key, before, after: object.clone(), deleted: false });

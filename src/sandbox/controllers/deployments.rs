@@ -1,8 +1,10 @@
 //! Deployments: one replica set for each template, replaced step by step.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value, json};
 
-use super::{Controllers, by_owner, condition, labels, number};
+use super::{Controllers, by_owner, condition, events, labels, number};
 use crate::sandbox::kinds::{DEPLOYMENTS, REPLICA_SETS};
 use crate::sandbox::names;
 use crate::sandbox::store::{Object, text};
@@ -78,6 +80,7 @@ fn scale(controllers: &Controllers, deployment: &Value, current: &Object, old: &
         () => desired.min(replicas(current) + (desired + surge - total).max(0)),
     };
     let mut new = Value::clone(current);
+    tell(controllers, deployment, current, wanted);
     new["spec"]["replicas"] = wanted.into();
     // A template that comes back is the newest again.
     if revision(current) < revision_now {
@@ -98,9 +101,23 @@ fn scale(controllers: &Controllers, deployment: &Value, current: &Object, old: &
         healthy -= serving;
         let mut smaller = Value::clone(set);
         let left = if recreate { 0 } else { replicas(set) - idle - serving };
+        tell(controllers, deployment, set, left);
         smaller["spec"]["replicas"] = left.into();
         controllers.write(&REPLICA_SETS, set, smaller);
     }
+}
+
+/// Says in an event that a set is about to be scaled.
+fn tell(controllers: &Controllers, deployment: &Value, set: &Value, to: i64) {
+    let from = number(set, "/spec/replicas");
+    let way = match to.cmp(&from) {
+        Ordering::Greater => "up",
+        Ordering::Less => "down",
+        Ordering::Equal => return,
+    };
+    let name = text(set, "/metadata/name");
+    let message = format!("Scaled {way} replica set {name} from {from} to {to}");
+    events::record(controllers, deployment, "Normal", "ScalingReplicaSet", &message);
 }
 
 /// A number of pods, or a percentage of them.

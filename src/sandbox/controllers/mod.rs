@@ -2,6 +2,7 @@
 
 mod deployments;
 mod endpoints;
+mod events;
 mod pods;
 
 use std::collections::HashMap;
@@ -11,7 +12,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{DEPLOYMENTS, Kind, PODS, REPLICA_SETS, SERVICES};
-use super::present::tidy;
 use super::store::{Expect, Object, Store, text};
 use super::{defaults, names, time};
 
@@ -110,13 +110,11 @@ impl Controllers {
             "controller": true, "blockOwnerDeletion": true,
         }]);
         defaults::apply(kind, &mut object);
-        tidy(false, &mut object);
         self.store.write(kind, Expect::Absent, object).ok()
     }
 
     /// Writes an object where it differs; one that was changed by others meanwhile is looked at again later.
-    fn write(&self, kind: &'static Kind, old: &Object, mut new: Value) {
-        tidy(false, &mut new);
+    fn write(&self, kind: &'static Kind, old: &Object, new: Value) {
         if new != **old {
             self.store.write(kind, Expect::Same(old), new).ok();
         }

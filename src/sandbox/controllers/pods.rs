@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Controllers, by_owner, condition, labels, number, ready};
+use super::{Controllers, by_owner, condition, events, labels, number, ready};
 use crate::sandbox::kinds::{PODS, REPLICA_SETS};
 use crate::sandbox::store::{Object, text};
 use crate::sandbox::{names, time};
@@ -124,6 +124,10 @@ fn start(controllers: &mut Controllers, pod: &Object) {
         pod_condition(pod, "ContainersReady", status, reason, &message),
         pod_condition(pod, "PodScheduled", "True", "", ""),
     ]);
+    if let Some(bad) = bad.filter(|_| due) {
+        let message = format!("Failed to pull image {:?}: manifest unknown", text(bad, "/image"));
+        events::record(controllers, pod, "Warning", "Failed", &message);
+    }
     controllers.write(&PODS, pod, new);
 }
 

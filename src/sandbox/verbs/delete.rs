@@ -7,7 +7,7 @@ use super::read;
 use super::write::metadata_of;
 use crate::sandbox::admission;
 use crate::sandbox::kinds::{KINDS, Kind};
-use crate::sandbox::present::{self, tidy};
+use crate::sandbox::present;
 use crate::sandbox::request::{Call, Query};
 use crate::sandbox::respond::{self, Body};
 use crate::sandbox::server::Server;
@@ -112,7 +112,6 @@ pub fn remove(store: &Store, kind: &'static Kind, object: &Object, orphan: bool)
         if let Some(generation) = metadata.get("generation").and_then(Value::as_u64) {
             metadata.insert("generation".into(), (generation + 1).into());
         }
-        tidy(kind.custom, &mut marked);
         return store.write(kind, Expect::Same(object), marked).ok();
     }
     let last = store.remove(kind, object, Value::clone(object)).ok()?;

@@ -4,14 +4,13 @@ use http::Response;
 use serde_json::Value;
 
 use super::{read, scale, write};
-use crate::sandbox::names;
 use crate::sandbox::patch::{self, PatchError};
 use crate::sandbox::request::Call;
 use crate::sandbox::respond::Body;
 use crate::sandbox::server::Server;
 use crate::sandbox::status::{Cause, Failure, json_error};
 use crate::sandbox::store::text;
-use crate::sandbox::strategic;
+use crate::sandbox::{shape, strategic};
 
 /// How often a patch is tried before the writer is told of the conflict.
 const TRIES: usize = 5;
@@ -27,7 +26,7 @@ pub async fn patch(server: &Server, call: &Call, warnings: &mut Vec<String>) -> 
         };
         let patched = apply(call, &shown, warnings)?;
         let new = match call.target.sub.as_str() {
-            "scale" => scale::into(&old, &patched),
+            "scale" => scale::into(&old, &patched)?,
             _ => decoded(call, patched)?,
         };
         let written = write::replace(server, call, &old, new, warnings, |list, object| {
@@ -59,8 +58,7 @@ fn decoded(call: &Call, object: Value) -> Result<Value, Failure> {
         let why = format!("no kind {kind:?} is registered for version {:?}", call.target.api_version());
         return Err(refused_result(&object, &why));
     }
-    if let Some(found) = names::not_text(&object) {
-        let why = format!("json: cannot unmarshal {found} into Go struct field ObjectMeta.metadata of type string");
+    if let Some(why) = shape::misfit(call.target.kind.custom, &object) {
         return Err(refused_result(&object, &why));
     }
     for (field, wanted) in [("name", &call.target.name), ("namespace", &call.target.namespace)] {

@@ -114,10 +114,10 @@ pub fn not_a_revision(text: &str) -> String {
 /// The answer to a resource version of the future.
 fn too_large(revision: u64, newest: u64) -> Failure {
     let mut failure = Failure::new(504, "Timeout", format!("Timeout: Too large resource version: {revision}, current: {newest}"));
-    failure.details = Some(serde_json::json!({
+    failure.details = Some(Box::new(serde_json::json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,
-    }));
+    })));
     failure
 }
 

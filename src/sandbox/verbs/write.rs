@@ -8,20 +8,21 @@ use crate::sandbox::admission;
 use crate::sandbox::defaults;
 use crate::sandbox::kinds::NAMESPACES;
 use crate::sandbox::managed;
-use crate::sandbox::present::{self, tidy};
+use crate::sandbox::present;
 use crate::sandbox::request::Call;
 use crate::sandbox::respond::Body;
 use crate::sandbox::schema;
 use crate::sandbox::server::Server;
 use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::{Expect, Object, text};
-use crate::sandbox::{names, time};
+use crate::sandbox::{names, shape, time};
 
 /// Creates an object.
 pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let target = &call.target;
     let kind = target.kind;
     let mut object = decode(call)?;
+    well_formed(call, &object)?;
     check_type(call, &object)?;
     let unknown = schema::prune(kind, &mut object);
     report_unknown(call, unknown, warnings, |list| {
@@ -34,12 +35,6 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     let name = text(&object, "/metadata/name").to_owned();
     if let Some(cause) = names::check(kind, &name) {
         return Err(Failure::invalid(kind, &name, &[cause]));
-    }
-    if let Some(found) = names::not_text(&object) {
-        return Err(Failure::bad_request(format!(
-            "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal {found} into Go struct field ObjectMeta.metadata of type string",
-            kind.kind, target.version
-        )));
     }
     let uid = names::uid(&target.namespace, &name, server.store.revision());
     let metadata = metadata_of(&mut object);
@@ -58,7 +53,6 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     check(call, &name, &object)?;
     managed::update(target, None, &mut object, &call.manager);
     stored_type(call, &mut object);
-    tidy(kind.custom, &mut object);
     if server.store.get(kind, &target.namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -74,6 +68,7 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
 pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let kind = call.target.kind;
     let sent = decode(call)?;
+    well_formed(call, &sent)?;
     let name = text(&sent, "/metadata/name");
     if name != call.target.name {
         return Err(Failure::bad_request(format!(
@@ -96,7 +91,7 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
         return Err(Failure::conflict_because(kind, name, &why));
     }
     let new = match call.target.sub.as_str() {
-        "scale" => scale::into(&old, &sent),
+        "scale" => scale::into(&old, &sent)?,
         _ => {
             check_type(call, &sent)?;
             sent
@@ -163,7 +158,6 @@ pub async fn replace(
     }
     managed::update(target, Some(old), &mut new, &call.manager);
     stored_type(call, &mut new);
-    tidy(kind.custom, &mut new);
     admission::review(server, call, "UPDATE", Some(old), Some(&new), warnings).await?;
     if new == **old {
         return Ok(Some(old.clone()));
@@ -224,6 +218,18 @@ fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), F
     }
     metadata.insert("resourceVersion".into(), version.into());
     Ok(())
+}
+
+/// Refuses a body that is no such object.
+fn well_formed(call: &Call, object: &Value) -> Result<(), Failure> {
+    let kind = call.target.kind;
+    match shape::misfit(kind.custom, object) {
+        None => Ok(()),
+        Some(why) => Err(Failure::bad_request(format!(
+            "{0} in version {1:?} cannot be handled as a {0}: {why}",
+            kind.kind, call.target.version
+        ))),
+    }
 }
 
 /// Refuses an object of another kind or version than the path's.
