@@ -1,1 +1,6 @@
-//! Everything that is seen from outside: the program run as a user runs it.
+//! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
+
+mod repository;
+
+#[cfg(feature = "sandbox")]
+mod generated;
