@@ -31,6 +31,7 @@ mod strategic;
 mod table;
 mod time;
 mod tls;
+pub mod traffic;
 mod trust;
 mod verbs;
 
