@@ -182,15 +182,14 @@ fn progressing(controllers: &mut Controllers, deployment: &Value, current: &Valu
     let limit = number(deployment, "/spec/progressDeadlineSeconds");
     let prefix = key("");
     let key = key(&progress);
-    controllers.since.retain(|what, _| *what == key || !what.starts_with(&prefix));
+    controllers.waiting.retain(|what, _| *what == key || !what.starts_with(&prefix));
     if done {
         controllers.forget(&key);
         let message = format!("ReplicaSet {name:?} has successfully progressed.");
         return condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", &message);
     }
-    // What is brought to rest at once has no time to be late.
-    let elapsed = Some(controllers.elapsed(&key)).filter(|seconds| seconds.is_finite());
-    if limit > 0 && elapsed.is_some_and(|seconds| seconds > limit as f64) {
+    let late = limit > 0 && !controllers.settling() && controllers.passed(&key, limit as f64);
+    if late {
         let message = format!("ReplicaSet {name:?} has timed out progressing.");
         return condition(deployment, "Progressing", "False", "ProgressDeadlineExceeded", &message);
     }
