@@ -73,7 +73,9 @@ fn run(block: &str) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = [home.join(".cargo/bin"), bin].into_iter().chain(std::env::split_paths(&path));
     let mut command = program();
-    command.args(["sandbox", "run", "--", "bash", "-euo", "pipefail", "-c", &lines.join("\n")]);
+    // Nothing is left running, wherever the block ends.
+    let script = format!("trap 'tidegate sandbox down 2>/dev/null' EXIT\n{}", lines.join("\n"));
+    command.args(["sandbox", "run", "--", "bash", "-euo", "pipefail", "-c", &script]);
     command.current_dir(&checkout).env("HOME", &home).env("PATH", std::env::join_paths(path).expect("a PATH"));
     stdout(&mut command)
 }
