@@ -1,6 +1,10 @@
 //! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
 
+mod forbidden;
+mod layers;
 mod repository;
 
 #[cfg(feature = "sandbox")]
 mod generated;
+#[cfg(feature = "sandbox")]
+mod readme;
