@@ -5,6 +5,12 @@ mod layers;
 mod repository;
 
 #[cfg(feature = "sandbox")]
+mod cli;
+#[cfg(feature = "sandbox")]
+mod contract;
+#[cfg(feature = "sandbox")]
 mod generated;
 #[cfg(feature = "sandbox")]
 mod readme;
+#[cfg(feature = "sandbox")]
+mod support;
