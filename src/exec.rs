@@ -182,7 +182,8 @@ impl Run<'_> {
             let reply = match self.patch(&service.objects[current.object], &current, dry_run).await {
                 Ok(Patched::Done(_, warnings)) => return (Outcome::Changed(warnings), (attempt > 0).then_some(current)),
                 Ok(Patched::Refused(reply)) => reply,
-                Err(error) => return (Outcome::Refused(error), None),
+                Ok(Patched::Unanswered(error)) => return (self.found_out(&service, &current, error).await, None),
+                Err(error) => return (Outcome::Refused(gone(error, &service)), None),
             };
             let now = match self.cluster.reread(&service.objects[current.object]).await {
                 Ok(now) => now,
@@ -192,7 +193,7 @@ impl Run<'_> {
             let fresh = plan::plan(&service, self.intent, self.pick, self.author).ok();
             let fresh = fresh.and_then(|changes| changes.into_iter().find(|fresh| fresh.object == current.object));
             let now = &service.objects[current.object];
-            match conflict::judge(&service.name, &then, &current, now, fresh.as_ref()) {
+            match conflict::judge(&service, &then, &current, now, fresh.as_ref()) {
                 Judgement::AsWanted => return (Outcome::Unchanged, None),
                 Judgement::Again(again) if attempt == 0 => current = *again,
                 Judgement::ServersOwn if reply.status == 409 && attempt == 0 => {}
@@ -203,6 +204,26 @@ impl Run<'_> {
         }
         let message = format!("`{}` keeps being changed by others; nothing was written", service.name);
         (Outcome::Refused(Error::new(Kind::Conflict, message)), None)
+    }
+
+    /// After a patch without an answer: what does the object say?
+    async fn found_out(&self, service: &Service, change: &Change, mut error: Error) -> Outcome {
+        let object = &service.objects[change.object];
+        match self.cluster.reread(object).await {
+            Ok(now) if change.patch.as_ref().is_some_and(|patch| patch.is_in(&now.raw)) => {
+                self.journal.set(&entry(object), State::Written);
+                Outcome::Changed(Vec::new())
+            }
+            Ok(_) => {
+                self.journal.set(&entry(object), State::Untouched);
+                error.message += "; it was not carried out";
+                Outcome::Refused(error)
+            }
+            Err(_) => {
+                error.message += "; it may have been carried out";
+                Outcome::Refused(error.hint(format!("look: `tidegate status {}`", service.typed)))
+            }
+        }
     }
 
     /// Patches; a way back does not give up while only the admission webhook is away.
@@ -220,7 +241,7 @@ impl Run<'_> {
         dry_run: DryRun,
         persist: bool,
     ) -> Result<Patched> {
-        let name = format!("{}/{}", object.namespace, object.name);
+        let name = entry(object);
         let mut said = false;
         loop {
             if dry_run == DryRun::No {
@@ -228,8 +249,12 @@ impl Run<'_> {
             }
             let result = self.cluster.patch(object, patch, dry_run).await;
             if dry_run == DryRun::No {
-                let written = matches!(result, Ok(Patched::Done(..)));
-                self.journal.set(&name, if written { State::Written } else { State::Untouched });
+                let state = match result {
+                    Ok(Patched::Done(..)) => State::Written,
+                    Ok(Patched::Unanswered(_)) => State::Sent,
+                    _ => State::Untouched,
+                };
+                self.journal.set(&name, state);
             }
             match result {
                 Err(error) if persist && error.message.contains("admission webhook") && error.kind == Kind::Unreachable => {
@@ -261,9 +286,18 @@ impl Run<'_> {
                 }
                 _ => Outcome::Stuck(rejection(&reply, object)),
             },
+            Ok(Patched::Unanswered(error)) => match self.cluster.reread(object).await {
+                Ok(now) if change.inverse.is_in(&now.raw) => Outcome::Undone,
+                _ => Outcome::Stuck(error),
+            },
             Err(error) => Outcome::Stuck(error),
         }
     }
+}
+
+/// The name of an object in the journal.
+fn entry(object: &Object) -> String {
+    format!("{}/{}", object.namespace, object.name)
 }
 
 fn gone(error: Error, service: &Service) -> Error {

@@ -78,7 +78,15 @@ impl Settings {
             impersonate: flags.impersonate.clone(),
             impersonate_groups: flags.impersonate_groups.clone(),
             impersonate_uid: flags.impersonate_uid.clone(),
-            request_timeout: span(flags.request_timeout, [&project.request_timeout, &user.request_timeout], REQUEST_TIMEOUT)?,
+            // As with kubectl, 0 is no limit.
+            request_timeout: match span(
+                flags.request_timeout,
+                [&project.request_timeout, &user.request_timeout],
+                REQUEST_TIMEOUT,
+            )? {
+                Duration::ZERO => Duration::MAX,
+                limit => limit,
+            },
             field_manager,
         };
         if let Some(namespace) = &connection.namespace {

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// Namespace
+    /// Namespace, otherwise the one of the context
     #[arg(short, long, global = true, value_name = "NAME", env = "TIDEGATE_NAMESPACE", hide_env_values = true)]
     pub namespace: Option<String>,
     /// Context of the kubeconfig
@@ -59,10 +59,10 @@ pub struct Connection {
     /// Password for basic authentication; other users of this machine can see it
     #[arg(long, global = true, value_name = "PASSWORD", hide_short_help = true)]
     pub password: Option<String>,
-    /// How long one request may take
+    /// How long one request may take [default: 30s]
     #[arg(long, global = true, value_name = "DURATION", env = "TIDEGATE_REQUEST_TIMEOUT", hide_env_values = true, hide_short_help = true, value_parser = super::duration)]
     pub request_timeout: Option<Duration>,
-    /// Name under which changes are written
+    /// Name under which changes are written [default: tidegate]
     #[arg(
         long,
         global = true,

@@ -7,7 +7,7 @@ Examples:
   # What is routed where
   tidegate status -n sockshop-production
 
-  # A fifth of the traffic to the new version, by the order of the route or by name
+  # A fifth of it to the new version: in the route's order, or by name
   tidegate shift carts --weights 80/20
   tidegate shift carts --weights blue=80,green=20
 
@@ -30,17 +30,18 @@ Examples:
   # By name; other destinations of the route keep their share
   tidegate shift carts --weights blue=80,green=20
 
-  # One in a thousand
+  # One request in a thousand
   tidegate shift carts --weights 999/1
 
   # Several services as one: all change, or none
   tidegate shift product recommendation review --weights old=0,new=100
 
-  # The RFC 6902 document, for kubectl patch --type=json
+  # Only the plan, or the document for `kubectl patch --type=json`
+  tidegate shift carts --weights 80/20 --dry-run
   tidegate shift carts --weights 80/20 --dry-run -o json
 
-The first shift of a service begins a release: it records the weights as they were, and `tidegate rollback` puts them
-back. See `tidegate help weights`.";
+The first shift of a service begins a release: it records the weights as they
+were, and `tidegate rollback` puts them back. See `tidegate help weights`.";
 
 pub const PROMOTE: &str = "\
 Give the candidate everything, and end the release.
@@ -52,7 +53,8 @@ Examples:
   # A destination by name, where no release says which is meant
   tidegate promote carts --to green
 
-Asks on a terminal; `--yes` answers. `tidegate rollback` takes a promotion back, too.";
+Asks on a terminal; `--yes` answers. `tidegate rollback` takes a promotion back,
+too.";
 
 pub const ROLLBACK: &str = "\
 Put traffic back as it was before the release began: one read, one stored patch.
@@ -67,8 +69,8 @@ Examples:
   # Everything to one destination, whatever was recorded
   tidegate rollback carts --to blue
 
-Needs no metrics and no files, asks nothing outside protected namespaces, and keeps trying while an admission webhook
-cannot be reached.";
+Needs no metrics and no files, asks nothing outside protected namespaces, and
+keeps trying while an admission webhook cannot be reached.";
 
 pub const STATUS: &str = "\
 Show what is routed where, who changed it, and which release is in progress.
@@ -83,8 +85,9 @@ Examples:
   # Everything, as it changes
   tidegate status -A --watch
 
-SHARE is a destination's part of the requests that take its route. READY counts the endpoints that its subset selects.
-CHANGED says who wrote the routes last: the person of the record, or, where the weights are not the recorded ones, the
+SHARE is a destination's part of the requests that take its route. READY counts
+the endpoints that its subset selects. CHANGED says who wrote the routes last:
+the person of the record, or, where the weights are not the recorded ones, the
 field manager.";
 
 pub const HISTORY: &str = "\
@@ -98,8 +101,8 @@ Examples:
   tidegate rollback carts --to-revision 3";
 
 pub const SANDBOX: &str = "\
-Run a cluster to try things in: a Kubernetes API server with example services and a Prometheus query API, on the
-loopback of this machine.
+Run a cluster to try things in: a Kubernetes API server with example services
+and a Prometheus query API, on the loopback of this machine.
 
 Examples:
   # A shell in which tidegate and kubectl see the sandbox
@@ -119,7 +122,7 @@ Examples:
   # In the background, with a place of its own
   tidegate sandbox up --detach --dir /tmp/sandbox
 
-  # The second patch is refused as a conflict, and every answer takes half a second
+  # The second patch is refused as a conflict, each answer takes half a second
   tidegate sandbox up --fault 409@patch:2 --fault latency=500ms";
 
 pub const SANDBOX_DOWN: &str = "\
@@ -140,11 +143,11 @@ Examples:
   tidegate sandbox run -- bash";
 
 pub const DEMO: &str = "\
-Show a release from start to end in a sandbox of its own: what is routed, a shift, what the clients see, an error, the
-way back, and a promotion.
+Show a release from start to end in a sandbox of its own: what is routed, a
+shift, what the clients see, an error, the way back, and a promotion.
 
 Examples:
-  # Takes less than a minute
+  # Takes less than a minute, touches nothing of yours
   tidegate demo";
 
 pub const COMPLETION: &str = "\
@@ -157,11 +160,15 @@ Examples:
   # zsh, for good
   tidegate completion zsh > \"${fpath[1]}/_tidegate\"
 
-  # fish
-  tidegate completion fish > ~/.config/fish/completions/tidegate.fish";
+  # fish, for good
+  tidegate completion fish > ~/.config/fish/completions/tidegate.fish
+
+Completes services, namespaces and destinations from the cluster, too. For
+`kubectl tidegate`, put completions/kubectl_complete-tidegate into the PATH.";
 
 pub const VERSION: &str = "\
-Print the version of this program, and of the API server where there is a kubeconfig.
+Print the version of this program, and of the API server where there is a
+kubeconfig.
 
 Examples:
   # Without asking a server
@@ -198,30 +205,34 @@ pub const TOPICS: [Topic; 6] = [
 ];
 
 const ENVIRONMENT: &str = "\
-A flag counts before the environment, the environment before the project's file, that before the user's file.
+A flag counts before the environment, the environment before the project's file,
+that before the user's file.
 
 Variables:
   KUBECONFIG                kubeconfig files, as kubectl reads them
-  HTTPS_PROXY, NO_PROXY     the proxy to the API server, and who is reached without it
+  HTTPS_PROXY, NO_PROXY     the proxy to the API server; who is reached without
   TIDEGATE_NAMESPACE        --namespace
   TIDEGATE_CONTEXT          --context
-  TIDEGATE_TIMEOUT          --timeout
-  TIDEGATE_REQUEST_TIMEOUT  --request-timeout
-  TIDEGATE_FIELD_MANAGER    --field-manager
-  TIDEGATE_BY               who changes something, for the history (otherwise USER)
+  TIDEGATE_TIMEOUT          --timeout (otherwise 60s)
+  TIDEGATE_REQUEST_TIMEOUT  --request-timeout (otherwise 30s)
+  TIDEGATE_FIELD_MANAGER    --field-manager (otherwise tidegate)
+  TIDEGATE_BY               who changes something, for the history (otherwise
+                            USER, LOGNAME or the user of the kubeconfig)
   NO_COLOR, CLICOLOR_FORCE  no colour; colour even where there is no terminal
 
 Files, both optional, in YAML:
-  tidegate.yaml                        in the working directory: the project's
-  $XDG_CONFIG_HOME/tidegate/config.yaml, else ~/.config/tidegate/config.yaml: the user's
+  tidegate.yaml             in the working directory: the project's
+  tidegate/config.yaml      in $XDG_CONFIG_HOME, else ~/.config: the user's
 
 Their keys are the flags' names:
   namespace: sockshop-production
   context: gke-eu
+  kubeconfig: clusters.yaml
   timeout: 2m
   request-timeout: 10s
   field-manager: tidegate
-  protected-namespaces: [sockshop-production]   # changes there need --yes, or an answer on a terminal
+  # changes there need --yes, or an answer on a terminal
+  protected-namespaces: [sockshop-production]
 ";
 
 const FORMATS: &str = "\
@@ -231,23 +242,39 @@ const FORMATS: &str = "\
 -o json    one document; with --watch one a line
 -o yaml    the same as YAML
 
-status     a list of services: namespace, name, hosts, release {id, phase, since, by}, changed {at, by}, managedBy, routes;
-           a route: route, name, only, reachable, drifted, action, destinations;
-           a destination: name, host, subset, weight, share (0 to 1), role, ready, endpoints
-history    a list of revisions: revision, at, by, verb, routes {ROUTE: {NAME: WEIGHT}}, reason, current
-shift, promote, rollback
-           a list of changes: object, namespace, name, result (changed, unchanged, undone, …), routes;
-           a route: route, name, destinations; a destination: name, before, after
-           with --dry-run, for one object: the RFC 6902 document that `kubectl patch --type=json` accepts;
-           for several: a list of {object, namespace, patch}
+status: a list of services
+  service       namespace, name, hosts, release {id, phase, since, by},
+                changed {at, by}, managedBy, routes
+  route         route, name, only, reachable, drifted, action, destinations
+  destination   name, host, subset, weight, share (0 to 1), role, ready,
+                endpoints
 
-Absent means unknown or not applicable. New keys may be added; the meaning of these stays.
+history: a list of revisions
+  revision      revision, at, by, verb, routes {ROUTE: {NAME: WEIGHT}}, reason,
+                current
+
+shift, promote, rollback: a list of changes
+  change        object, namespace, name, error, routes,
+                result (changed, unchanged, refused, undone, stuck, left)
+  route         route, name, destinations
+  destination   name, before, after
+
+With --dry-run, for one object: the RFC 6902 document that
+`kubectl patch --type=json` accepts; for several a list of
+{object, namespace, patch}.
+
+version: client, server
+
+Absent means unknown or not applicable. New keys may be added; the meaning of
+these stays.
 ";
 
 const GITOPS: &str = "\
-Where Git owns a virtual service, a change of the live object is temporary: Argo CD puts Git's weights back at its next
-sync (within 3 minutes; within 5 seconds where it heals itself), Flux at its next interval, Helm at the next upgrade.
-flagger and Argo Rollouts write the weights of their own objects at once. tidegate warns when it sees their marks.
+Where Git owns a virtual service, a change of the live object is temporary:
+Argo CD puts Git's weights back at its next sync (within 3 minutes; within 5
+seconds where it heals itself), Flux at its next interval, Helm at the next
+upgrade. flagger and Argo Rollouts write the weights of their own objects at
+once. tidegate warns when it sees their marks.
 
 For weights that live outside Git, let the operator leave them alone.
 
@@ -260,8 +287,10 @@ Argo CD, in the Application:
       jqPathExpressions: [\".spec.http[].route[].weight\"]
     syncPolicy:
       syncOptions: [RespectIgnoreDifferences=true, ApplyOutOfSyncOnly=true]
-  Without RespectIgnoreDifferences the next sync still writes Git's weights. tcp and tls routes need expressions of
-  their own. Do not ignore the field manager `tidegate` as a whole: lists are owned as a whole, so this would hide every
+
+  Without RespectIgnoreDifferences the next sync still writes Git's weights. tcp
+  and tls routes need expressions of their own. Do not ignore the field manager
+  `tidegate` as a whole: lists are owned as a whole, so this would hide every
   change of the routes.
 
 Flux, in the Kustomization (recent versions):
@@ -269,14 +298,19 @@ Flux, in the Kustomization (recent versions):
     ignore:
     - paths: [\"/spec/http/0/route/0/weight\", \"/spec/http/0/route/1/weight\"]
       target: {group: networking.istio.io, kind: VirtualService, name: carts}
-  Older ones: `flux suspend kustomization NAME` while the release runs. `ssa: Merge` does not help: lists are atomic.
 
-Helm: the weights of the chart's values come back with each upgrade; set them to the new state before the next one.
+  Older ones: `flux suspend kustomization NAME` while the release runs.
+  `ssa: Merge` does not help: lists are atomic.
+
+Helm: the weights of the chart's values come back with each upgrade; set them to
+the new state before the next one.
 ";
 
 const RBAC: &str = "\
-In the namespace of the services:
-
+# A role for the namespace of the services:
+#   tidegate help rbac | kubectl apply -n NAMESPACE -f -
+# Bind it to who runs tidegate. With --no-preflight the first rule is enough;
+# `status -A` needs list on all of these but namespaces, in a ClusterRole.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -285,7 +319,8 @@ rules:
 - apiGroups: [networking.istio.io]
   resources: [virtualservices]
   verbs: [get, list, watch, patch]
-- apiGroups: [networking.istio.io]          # the checks before a change
+# the checks before a change
+- apiGroups: [networking.istio.io]
   resources: [destinationrules]
   verbs: [list]
 - apiGroups: [discovery.k8s.io]
@@ -294,29 +329,34 @@ rules:
 - apiGroups: [\"\"]
   resources: [pods]
   verbs: [list]
-- apiGroups: [\"\"]                           # whether the namespace is protected
+# whether the namespace is protected
+- apiGroups: [\"\"]
   resources: [namespaces]
   verbs: [get]
-
-With --no-preflight the first rule is enough. `status -A` needs list on all of these in a ClusterRole.
 ";
 
 const WEIGHTS: &str = "\
-A destination's share is its weight over the sum of the route's weights. A missing weight is 0 beside others; a single
-destination gets everything, whatever its weight.
+A destination's share is its weight over the sum of the route's weights. A
+missing weight is 0 beside others; a single destination gets everything,
+whatever its weight.
 
-  80/20            in the order in which the route lists its destinations, which is not their role: every output says
-                   what it means by name
-  old=80,new=20    by subset, by host where there are no subsets, or as HOST/SUBSET
+  80/20           in the order in which the route lists its destinations, which
+                  is not their role: every output says what it means by name
+  old=80,new=20   by subset, by host where there are no subsets, or as
+                  HOST/SUBSET
 
-The numbers must sum to 100, or to 1000 or 10000 for finer shares. Destinations that are not named keep their share, and
-the named ones divide the rest; what does not come out even goes by the largest remainder.
+The numbers must sum to 100, or to 1000 or 10000 for finer shares. Destinations
+that are not named keep their share, and the named ones divide the rest; what
+does not come out even goes by the largest remainder.
 
-Naming a subset that a single-destination route does not have yet adds it beside the one there is.
+Naming a subset that a single-destination route does not have yet adds it beside
+the one there is.
 
-Routes are found by their destinations, not by their place. Several routes that hold the same destinations with the same
-weights are moved together; where they differ, `--route NAME`, `--route http[1]` or `--route all` chooses.
+Routes are found by their destinations, not by their place. Several routes that
+hold the same destinations with the same weights are moved together; where they
+differ, `--route NAME`, `--route http[1]` or `--route all` chooses.
 
-Roles: the release knows which side is stable and which the candidate. It begins with the first shift: what had
-everything is stable, what gains is the candidate. Where that is not certain, `promote` and `rollback` ask for `--to`.
+Roles: the release knows which side is stable and which the candidate. It begins
+with the first shift: what had everything is stable, what gains is the
+candidate. Where that is not certain, `promote` and `rollback` ask for `--to`.
 ";

@@ -137,7 +137,7 @@ pub struct Write {
     /// Route: its name, its index as `1` or `http[1]`, or `all`
     #[arg(long, value_name = "ROUTE")]
     pub route: Option<RoutePick>,
-    /// Only print what would be sent: client asks no server to check it, server does
+    /// Print what would be sent: client sends no write, server has it checked and not stored
     #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "client")]
     pub dry_run: DryRun,
     /// Print the change of each route as a diff
@@ -146,22 +146,22 @@ pub struct Write {
     /// Answer questions with yes
     #[arg(short, long)]
     pub yes: bool,
-    /// Shift even where nobody would answer
+    /// Shift even where the subset is missing or no pod is ready
     #[arg(long)]
     pub force: bool,
-    /// Leave out the checks before the change
+    /// Leave out the checks before the change, and the reads that they need
     #[arg(long)]
     pub no_preflight: bool,
     /// Exit with 3 where there is nothing to change
     #[arg(long)]
     pub error_unchanged: bool,
-    /// Why, for the history
+    /// Why, kept in the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// Give up after this long
+    /// Give up after this long [default: 60s]
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]
     pub timeout: Option<Duration>,
 }
@@ -173,7 +173,7 @@ pub struct Shift {
     #[command(flatten)]
     pub services: Services,
     /// Weights, in the order of the route as `80/20` or by name as `old=80,new=20`
-    #[arg(long, short = 'w', value_name = "W/W", allow_hyphen_values = true)]
+    #[arg(long, value_name = "W/W", allow_hyphen_values = true)]
     pub weights: Weights,
     /// How to write
     #[command(flatten)]
@@ -317,9 +317,9 @@ pub enum Format {
 /// Where a dry run ends
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
-    /// No dry run
+    /// Not a dry run
     None,
-    /// Nothing is sent that could write
+    /// Nothing that writes is sent
     Client,
     /// The server checks it and stores nothing
     Server,

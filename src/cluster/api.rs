@@ -56,6 +56,8 @@ pub enum Patched {
     /// Refused as a whole, which may mean that a guard did not hold: the server does not say (422), or says only that
     /// somebody else wrote (409). The reply explains it where nothing else does.
     Refused(Reply),
+    /// Sent, and no answer came: it may have been carried out or not.
+    Unanswered(Error),
 }
 
 impl Cluster {
@@ -82,6 +84,8 @@ impl Cluster {
                             tokio::time::sleep(reply.retry_after.unwrap_or(pause).min(LONGEST_PAUSE)).await;
                             continue;
                         }
+                        // A login page answers 200, too.
+                        None if reply.is_success() && reply.body.is_string() => return Err(wording::refusal(&reply, path)),
                         None => return Ok(reply),
                     }
                 }
@@ -110,15 +114,7 @@ impl Cluster {
         let request = request.body(body).map_err(|error| Failure::last(error.to_string()))?;
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| Failure::lost(&error))?;
-            let (head, body) = response.into_parts();
-            let bytes = body.collect().await.map_err(|error| Failure::lost(&error))?.to_bytes();
-            let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-            let warnings = head.headers.get_all("warning").iter().map(|value| warning_text(&text(value))).collect();
-            let retry_after =
-                head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
-            let body =
-                serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-            Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after })
+            read(response).await.map_err(|error| Failure::lost(&error))
         };
         match tokio::time::timeout(self.request_timeout, exchange).await {
             Ok(result) => result,
@@ -172,13 +168,33 @@ impl Cluster {
             object.name,
             self.field_manager
         );
-        let reply = self.request(Method::PATCH, &path, None, Some(("application/json-patch+json", body))).await?;
+        let reply = match self.request(Method::PATCH, &path, None, Some(("application/json-patch+json", body))).await {
+            Ok(reply) => reply,
+            Err(error) if error.kind == Kind::Unreachable => return Ok(Patched::Unanswered(error)),
+            Err(error) => return Err(error),
+        };
         match reply.status {
             200..300 => Ok(Patched::Done(Box::new(Object::read(reply.body)), reply.warnings)),
             409 | 422 => Ok(Patched::Refused(reply)),
+            504 => {
+                let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
+                Ok(Patched::Unanswered(wording::unanswered(&self.server, said, 1)))
+            }
             _ => Err(rejection(&reply, object)),
         }
     }
+}
+
+/// Reads an answer to its end.
+pub(super) async fn read(response: http::Response<Body>) -> Result<Reply, kube::Error> {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let warnings = head.headers.get_all("warning").iter().map(|value| warning_text(&text(value))).collect();
+    let retry_after =
+        head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after })
 }
 
 /// What the server says of a patch that it did not carry out.
@@ -222,13 +238,10 @@ impl Failure {
     }
 
     fn into_error(self, server: &str, method: &Method, tries: usize) -> Error {
-        if *method == Method::PATCH {
-            let times = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-            let message =
-                format!("the API server {server} did not answer the patch: {}{times}; it may have been carried out", self.why);
-            return Error::new(Kind::Failed, message);
+        match *method {
+            Method::PATCH => wording::unanswered(server, &self.why, tries),
+            _ => wording::unreachable(server, &self.why, tries),
         }
-        wording::unreachable(server, &self.why, tries)
     }
 }
 

@@ -99,7 +99,10 @@ impl Cluster {
         adjust(&mut config, options)?;
         config.proxy_url = proxy::for_server(loaded.proxy.as_deref(), &config.cluster_url)?;
         credential::resolve(&mut config.auth_info).await?;
-        let server = server_name(&config.cluster_url);
+        let mut server = server_name(&config.cluster_url);
+        if let Some(proxy) = &config.proxy_url {
+            server += &format!(" through the proxy {}", server_name(proxy));
+        }
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = match config.proxy_url {
             Some(_) => proxied(config)?,

@@ -10,7 +10,7 @@ use http::Uri;
 pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
-    let excepted = || either("NO_PROXY", "no_proxy").is_some_and(|list| excepts(&list, server));
+    let excepted = || excepts(&either("NO_PROXY", "no_proxy").unwrap_or_default(), server);
     let from_environment = || either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted());
     let Some(url) = named.map(str::to_owned).or_else(from_environment) else { return Ok(None) };
     // curl and client-go take a bare `host:port` for an HTTP proxy.
@@ -59,8 +59,6 @@ fn in_block(address: std::net::IpAddr, network: &str, bits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn no_proxy_is_compared_with_the_server() {
         let excepts = |list: &str, server: &str| super::excepts(list, &server.parse().expect("a URL"));

@@ -58,9 +58,6 @@ impl Cluster {
             }
         };
         found.services.push(self.resolve(wanted, namespace, reply).await?);
-        if preflight {
-            self.protected_delegates(&mut found).await;
-        }
         Ok(found)
     }
 
@@ -87,9 +84,11 @@ impl Cluster {
             let list = list?;
             if wanted.is_empty() {
                 let carrying = list.iter().filter(|object| weighted(object));
-                found
-                    .services
-                    .extend(carrying.map(|object| Service { name: object.name.clone(), objects: vec![object.clone()] }));
+                found.services.extend(carrying.map(|object| Service {
+                    name: object.name.clone(),
+                    typed: object.name.clone(),
+                    objects: vec![object.clone()],
+                }));
             }
             for one in wanted.iter().filter(|one| namespace_of(one) == namespace) {
                 found.services.push(self.pick(one, &namespace, &list).await?);
@@ -101,22 +100,7 @@ impl Cluster {
         // In the order in which they were named.
         let place = |service: &Service| wanted.iter().position(|one| one.text == service.name);
         found.services.sort_by_key(place);
-        if preflight {
-            self.protected_delegates(&mut found).await;
-        }
         Ok(found)
-    }
-
-    /// Delegates can lie in namespaces that nobody named, and that ask for care all the same.
-    async fn protected_delegates(&self, found: &mut Found) {
-        let objects = found.services.iter().flat_map(|service| &service.objects);
-        let namespaces: BTreeSet<String> = objects.map(|object| object.namespace.clone()).collect();
-        for namespace in namespaces {
-            if !found.protected.contains_key(&namespace) {
-                let protected = self.protected(&namespace).await;
-                found.protected.insert(namespace, protected);
-            }
-        }
     }
 
     async fn resolve(&self, wanted: &ServiceRef, namespace: &str, reply: Reply) -> Result<Service> {
@@ -165,7 +149,7 @@ impl Cluster {
         });
         let mut objects = vec![object];
         objects.extend(try_join_all(reads).await?);
-        Ok(Service { name: name.to_owned(), objects })
+        Ok(Service { name: name.to_owned(), typed: name.to_owned(), objects })
     }
 
     /// Every virtual service of a namespace, or of all.
@@ -266,7 +250,8 @@ impl Cluster {
         })
     }
 
-    async fn protected(&self, namespace: &str) -> Result<bool> {
+    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`.
+    pub async fn protected(&self, namespace: &str) -> Result<bool> {
         let body = self.get(&format!("/api/v1/namespaces/{namespace}"), None).await?;
         let label = body.pointer("/metadata/labels/tidegate~1protected").and_then(Value::as_str);
         Ok(label.is_some_and(|value| value != "false"))

@@ -5,7 +5,6 @@ use super::connect::{Cluster, empty};
 use super::wording;
 use crate::core::object::Object;
 use crate::error::{Error, Result};
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -53,8 +52,8 @@ impl Cluster {
             .map_err(|_| lost("no answer to a watch"))?;
         let response = sent.map_err(|error| lost(&wording::innermost(&error)))?;
         if !response.status().is_success() {
-            // The body of a refused watch is a Status like any other; a list says it in the same words.
-            return Err(Error::failed(format!("the server refused to watch: HTTP {}", response.status().as_u16())));
+            let reply = super::api::read(response).await.map_err(|error| lost(&wording::innermost(&error)))?;
+            return Err(wording::refusal(&reply, "watching virtualservices"));
         }
         Ok(Watch { body: response.into_body().into_data_stream(), pending: Vec::new(), version: version.to_owned() })
     }
@@ -71,7 +70,7 @@ impl Watch {
                 }
             }
             match self.body.next().await {
-                Some(Ok(bytes)) => self.pending.extend_from_slice(&Bytes::from(bytes)),
+                Some(Ok(bytes)) => self.pending.extend_from_slice(&bytes),
                 _ => return Event::Ended,
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn refusal(reply: &Reply, asked: &str) -> Error {
         let first: String = first.chars().take(120).collect();
         let why = format!("{asked}: HTTP {}: {}", reply.status, first.escape_debug());
         // Something that is no API server, such as a login page, answered.
-        if reply.body.is_string() && plain.trim_start().starts_with('<') {
+        if reply.is_success() || reply.body.is_string() && plain.trim_start().starts_with('<') {
             return Error::new(Kind::Unreachable, format!("what answers is not a Kubernetes API server ({why})"))
                 .hint("check the server of the context: `kubectl config view --minify`");
         }
@@ -49,13 +49,30 @@ fn kind(status: u16, message: &str) -> Kind {
 /// Whether the API server could not reach an admission webhook: nothing was written, and trying again may help.
 pub(super) fn webhook_down(reply: &Reply) -> bool {
     let message = reply.body.get("message").and_then(Value::as_str).unwrap_or_default();
-    reply.status == 500 && message.contains("failed calling webhook") || reply.status == 504
+    reply.status == 500 && message.contains("failed calling webhook")
 }
 
 /// Nobody answers.
 pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
-    let times = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-    Error::new(Kind::Unreachable, format!("cannot reach the API server {server}: {why}{times}; nothing was written"))
+    let error = Error::new(
+        Kind::Unreachable,
+        format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)),
+    );
+    match why.contains("peer certificate") {
+        true => {
+            error.hint("the kubeconfig's `certificate-authority-data`, or `--certificate-authority FILE`, says whom to trust")
+        }
+        false => error,
+    }
+}
+
+/// Nobody answered a patch that was sent.
+pub(super) fn unanswered(server: &str, why: &str, tries: usize) -> Error {
+    Error::new(Kind::Unreachable, format!("the API server {server} did not answer the patch: {why}{}", times(tries)))
+}
+
+fn times(tries: usize) -> String {
+    if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
 /// The innermost cause, which is the one that says something: `connection refused`.
@@ -65,6 +82,10 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         error = source;
     }
     let text = error.to_string();
+    // HTTP/2's words for a connection that is closed in the middle of an exchange.
+    if text.starts_with("stream error received") {
+        return "it broke off".into();
+    }
     // `Connection refused (os error 111)`: the number helps nobody.
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();

@@ -7,6 +7,7 @@ use crate::core::check;
 use crate::core::host;
 use crate::core::object::Object;
 use crate::core::plan::{self, Author, Change, Intent};
+use crate::core::release::Phase;
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{Outcome, Planned, Run};
@@ -36,6 +37,9 @@ pub async fn rollback(context: &Context, arguments: cli::Rollback) -> Result<()>
 
 async fn run(context: &Context, named: cli::Services, write: cli::Write, intent: Intent) -> Result<()> {
     let names = super::services(&named.services)?;
+    if write.route.is_some() && matches!(intent, Intent::Rollback | Intent::RollbackRevision(_)) {
+        return Err(Error::usage("--route goes with --to: what was recorded is put back as a whole"));
+    }
     let ui = &context.ui;
     // Scripts read the answer; only a person needs to see that something is going on.
     let progress = ui.progress("asking the API server", write.output == Format::Table);
@@ -49,6 +53,11 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             [one] => cluster.find(one, preflight).await?,
             several => cluster.find_all(several, named.selector.as_deref(), preflight).await?,
         };
+        if names.is_empty() {
+            only_released(&mut found, &intent);
+        }
+        let place = context.place_flags();
+        found.services.iter_mut().for_each(|service| service.typed += &place);
         let author = author(&settings, &cluster, write.reason.clone());
         let planned = plan_all(&mut found, &intent, &write, &author)?;
         check_all(context, &cluster, &planned, &mut found, &write, preflight).await?;
@@ -63,7 +72,8 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     let (cluster, author, planned, found) = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
-        ui.say(&format!("No resources found in {} namespace.\n", cluster.namespace));
+        let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
+        ui.say(&format!("No {what} found in {} namespace.\n", cluster.namespace));
         return Ok(());
     }
     if write.diff {
@@ -112,6 +122,18 @@ fn author(settings: &Settings, cluster: &Cluster, reason: Option<String>) -> Aut
     Author { by, at, reason }
 }
 
+/// Where no service is named, only a release can say that one is meant: nobody wants every idle version promoted.
+fn only_released(found: &mut Found, intent: &Intent) {
+    let phase = |service: &Service, wanted: fn(Phase) -> bool| {
+        service.objects.iter().any(|object| object.release.as_ref().is_some_and(|release| wanted(release.phase)))
+    };
+    match intent {
+        Intent::Promote(None) => found.services.retain(|service| phase(service, |phase| phase == Phase::Progressing)),
+        Intent::Rollback => found.services.retain(|service| phase(service, |phase| phase != Phase::Undone)),
+        _ => {}
+    }
+}
+
 type Plans = Vec<(Service, Vec<Change>)>;
 
 fn plan_all(found: &mut Found, intent: &Intent, write: &cli::Write, author: &Author) -> Result<Plans> {
@@ -142,6 +164,15 @@ async fn check_all(
 ) -> Result<()> {
     // A destination that is added must exist, whatever was left out: its name could be a slip of the finger.
     let adds = planned.iter().flat_map(|(_, changes)| changes).flat_map(|change| &change.moves).any(|one| one.added.is_some());
+    if preflight {
+        // The weights of a delegate may stand in another namespace than the service.
+        for object in planned.iter().flat_map(|(service, _)| &service.objects) {
+            if !found.protected.contains_key(&object.namespace) {
+                let protected = cluster.protected(&object.namespace).await;
+                found.protected.insert(object.namespace.clone(), protected);
+            }
+        }
+    }
     let checks = preflight || adds && !write.force;
     if checks {
         if !preflight {
@@ -431,7 +462,7 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
     };
     if !stuck.is_empty() {
         error.kind = Kind::RollbackFailed;
-        error.hints = stuck.iter().map(|name| format!("`tidegate status {name}`; then `tidegate rollback {name}`")).collect();
+        error.hints = stuck.iter().map(|typed| format!("`tidegate status {typed}`; then `tidegate rollback {typed}`")).collect();
     }
     if intent.verb() == "rollback" && error.kind != Kind::Conflict {
         let now = change.moves.iter().map(|one| ui::weights_of(&one.before)).collect::<Vec<_>>().join("; ");
@@ -455,16 +486,17 @@ fn way_back(context: &Context, all: &[(&Service, &Change, &Outcome)]) {
         all.iter().filter(|(_, change, outcome)| matches!(outcome, Outcome::Changed(_)) && change.changes()).collect();
     let names: BTreeSet<&str> = changed.iter().map(|(service, _, _)| service.name.as_str()).collect();
     let Some((_, change, _)) = changed.first() else { return };
+    let flag = context.place_flags();
     match (changed.len(), &change.way_back) {
         (_, None) => {}
         (1, Some(before)) => {
             let weights: Vec<String> = before.iter().map(|(_, weights)| ui::weights_of(weights)).collect();
             let name = names.iter().next().copied().unwrap_or_default();
-            context.ui.hint(&context.pasteable(&format!("`tidegate rollback {name}` puts {} back", weights.join("; "))));
+            context.ui.hint(&format!("`tidegate rollback {name}{flag}` puts {} back", weights.join("; ")));
         }
         (_, Some(_)) => {
             let names: Vec<&str> = names.into_iter().collect();
-            context.ui.hint(&context.pasteable(&format!("`tidegate rollback {}` puts all of them back", names.join(" "))));
+            context.ui.hint(&format!("`tidegate rollback {}{flag}` puts all of them back", names.join(" ")));
         }
     }
 }

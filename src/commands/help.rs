@@ -14,6 +14,9 @@ pub fn run(ui: &Ui, path: &[String]) -> Result<()> {
         return Ok(());
     }
     let mut command = crate::command();
+    if crate::is_kubectl_plugin(std::env::args_os().next().as_ref()) {
+        command = command.bin_name("kubectl tidegate");
+    }
     // Fills in the flags and the usage that the subcommands inherit.
     command.build();
     let mut current = &mut command;
@@ -40,6 +43,5 @@ fn unknown(name: &str, commands: &[String]) -> Error {
 
 /// The exit codes, from their table.
 fn exit_codes() -> String {
-    let lines: Vec<String> = exit::TABLE.iter().map(|(code, meaning)| format!("{code:>5}  {meaning}\n")).collect();
-    lines.concat()
+    exit::TABLE.iter().map(|(code, meaning)| format!("{code:>5}  {meaning}\n")).collect()
 }

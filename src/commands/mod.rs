@@ -39,18 +39,12 @@ impl Context {
         Ok((settings, cluster))
     }
 
-    /// `hint` with the flags that say which cluster and namespace are meant: a command that is pasted must mean the same.
-    fn pasteable(&self, hint: &str) -> String {
+    /// The flags that say where, as the user gave them: printed commands must mean the same place.
+    fn place_flags(&self) -> String {
         let connection = &self.global.connection;
-        let flags = [("-n", &connection.namespace), ("--context", &connection.context)];
-        let flags: String = flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?))).collect();
-        let verbs = ["shift", "promote", "rollback", "status", "history"];
-        let is_ours = |text: &str| verbs.iter().any(|verb| text.starts_with(&format!("tidegate {verb} ")));
-        let quoted = |(place, text): (usize, &str)| match place % 2 == 1 && is_ours(text) && !text.contains(" -n ") {
-            true => format!("{text}{flags}"),
-            false => text.to_owned(),
-        };
-        hint.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`")
+        let file = connection.kubeconfig.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [("-n", &connection.namespace), ("--context", &connection.context), ("--kubeconfig", &file)];
+        flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?))).collect()
     }
 }
 
@@ -63,7 +57,8 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let ui = Ui::new(color, cli.global.quiet, !cli.global.no_input);
     let context = Context { ui, global: cli.global, journal: Journal::default(), exit: Cell::new(None) };
-    let result = match cli.command {
+    let writes = matches!(cli.command, Command::Shift(_) | Command::Promote(_) | Command::Rollback(_));
+    let mut result = match cli.command {
         Command::Completion { shell } => {
             context.ui.answer(script(shell));
             Ok(())
@@ -74,15 +69,19 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         Command::Help { topic } => help::run(&context.ui, &topic),
         Command::Version { client: true, output } => version::client(&context.ui, output),
-        command => asynchronous(&context, command),
+        command => asynchronous(&context, command, writes),
     };
-    if let Err(mut error) = result {
-        for hint in &mut error.hints {
-            *hint = context.pasteable(hint);
+    if let Err(error) = &mut result {
+        if !writes {
+            error.message.truncate(error.message.trim_end_matches("; nothing was written").len());
         }
-        // A watch that is ended by hand has nothing to explain.
+        // What was ended by hand and only read has nothing to explain.
+        if error.kind == Kind::Interrupted && context.ui.err_is_terminal {
+            // Not behind the terminal's own `^C`.
+            context.ui.say("\n");
+        }
         if !error.message.is_empty() {
-            context.ui.error(&error);
+            context.ui.error(error);
         }
         return ExitCode::from(error.kind.code());
     }
@@ -90,15 +89,19 @@ pub fn run(cli: Cli) -> ExitCode {
     ExitCode::from(context.exit.get().unwrap_or(code))
 }
 
-fn asynchronous(context: &Context, command: Command) -> Result<()> {
+fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::failed("the program cannot start").caused_by(error.to_string()))?;
+    let listens = listens_itself(&command);
     let result = runtime.block_on(async {
-        let running = dispatch(context, command);
+        if listens {
+            return dispatch(context, command).await;
+        }
+        let ended = interrupt();
         tokio::select! {
             biased;
-            result = running => result,
-            () = interrupt() => Err(interrupted(context)),
+            result = dispatch(context, command) => result,
+            () = ended => Err(interrupted(context, writes)),
         }
     });
     // A question that nobody answered keeps a thread; the process does not wait for it.
@@ -123,25 +126,43 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
     }
 }
 
-/// Ends when the user presses Ctrl-C, or the process is asked to end.
-async fn interrupt() {
+/// Ends when the user presses Ctrl-C, the terminal goes away, or the process is asked to end. Listens from now on: until
+/// then any of these ends the process without a word.
+fn interrupt() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let mut signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
+    };
+    async move {
+        #[cfg(unix)]
+        if let [Ok(pressed), Ok(asked), Ok(gone)] = &mut signals {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+                _ = pressed.recv() => {}
+                _ = asked.recv() => {}
+                _ = gone.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
-/// What stands, and the commands that look or undo.
-fn interrupted(context: &Context) -> Error {
-    standing(context, Error::new(Kind::Interrupted, "interrupted"))
+/// Whether a command does something of its own when it is interrupted.
+fn listens_itself(command: &Command) -> bool {
+    match command {
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox { .. } => true,
+        _ => false,
+    }
+}
+
+/// What stands, and the commands that look or undo; of a command that only reads there is nothing to say.
+fn interrupted(context: &Context, writes: bool) -> Error {
+    match writes {
+        true => standing(context, Error::new(Kind::Interrupted, "interrupted")),
+        false => Error::new(Kind::Interrupted, ""),
+    }
 }
 
 /// Adds to `error` what was written until it happened.

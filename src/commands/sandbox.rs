@@ -182,12 +182,16 @@ async fn run_inside(context: &Context, place: SandboxPlace, command: &[std::ffi:
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::usage("no command to run"));
     };
-    let child = Command::new(program)
-        .args(arguments)
-        .env("KUBECONFIG", sandbox.kubeconfig())
-        .env("TIDEGATE_SANDBOX_PROMETHEUS", sandbox.metrics())
-        .status()
-        .await;
+    let mut child = Command::new(program);
+    child.args(arguments).env("KUBECONFIG", sandbox.kubeconfig()).env("PROMETHEUS_URL", sandbox.metrics());
+    // Ctrl-C at the terminal is the command's to answer; the sandbox lives as long as it does.
+    let deaf = tokio::spawn(async {
+        loop {
+            super::interrupt().await;
+        }
+    });
+    let child = child.status().await;
+    deaf.abort();
     sandbox.stop().await;
     let status = child
         .map_err(|error| Error::not_found(format!("cannot run `{}`", program.to_string_lossy())).caused_by(error.to_string()))?;

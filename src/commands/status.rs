@@ -8,7 +8,7 @@ use crate::core::object::Object;
 use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, Screen, data};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The screen is drawn at most five times a second.
@@ -18,6 +18,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 const REFRESH: Duration = Duration::from_secs(10);
 
 /// What a destination's state is judged by.
+#[derive(Default)]
 struct Around {
     rules: Rules,
     endpoints: Endpoints,
@@ -30,9 +31,22 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let wanted = super::services(&arguments.services)?;
     let (_, cluster) = context.connect(None).await?;
     let _progress = context.ui.progress(&format!("asking {}", cluster.server), arguments.output == Format::Table);
-    let namespace = wanted.first().and_then(|one| one.namespace.clone()).unwrap_or_else(|| cluster.namespace.clone());
-    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
-    let mut around = around(context, &cluster, &[scope]).await?;
+    let mut namespaces: Vec<String> = wanted.iter().filter_map(|one| one.namespace.clone()).collect();
+    if wanted.iter().any(|one| one.namespace.is_none()) || namespaces.is_empty() {
+        namespaces.push(cluster.namespace.clone());
+    }
+    namespaces.sort();
+    namespaces.dedup();
+    if arguments.watch && namespaces.len() > 1 && !arguments.all_namespaces {
+        return Err(Error::usage("--watch follows one namespace, or with -A all of them"));
+    }
+    let scopes: Vec<Option<&str>> =
+        if arguments.all_namespaces { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
+    let scope = scopes[0];
+    let mut around = Around::default();
+    for scope in &scopes {
+        around.merge(self::around(context, &cluster, *scope).await?);
+    }
     let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
     let mut shown = Shown::new();
     let mut version = String::new();
@@ -47,12 +61,12 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
             }
         }
     }
-    // Destinations and delegates can lie in other namespaces than the one that is shown.
-    let scopes = scopes(scope, &shown);
-    if scopes.len() > 1 {
-        let more = self::around(context, &cluster, &scopes[1..]).await?;
-        around.rules.merge(more.rules);
-        around.endpoints.merge(more.endpoints);
+    // Destinations and delegates can lie in other namespaces than those that are shown.
+    let more = elsewhere(&scopes, &shown);
+    if !more.is_empty() {
+        for namespace in &more {
+            around.merge(self::around(context, &cluster, Some(namespace)).await?);
+        }
         shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
     }
     drop(_progress);
@@ -76,31 +90,24 @@ fn put(shown: &mut Shown, object: &Object, around: &Around) {
     shown.insert((object.namespace.clone(), object.name.clone()), status::of(object, &around.rules, &around.endpoints));
 }
 
-/// Where to read rules and endpoints: everywhere, or in the namespace shown and in those of the destinations.
-fn scopes<'a>(scope: Option<&'a str>, shown: &'a Shown) -> Vec<Option<&'a str>> {
-    let mut scopes = vec![scope];
-    if scope.is_some() {
-        for namespace in shown.iter().flat_map(|((own, _), one)| one.namespaces().chain([own.as_str()])) {
-            if !scopes.contains(&Some(namespace)) {
-                scopes.push(Some(namespace));
-            }
-        }
+impl Around {
+    fn merge(&mut self, other: Around) {
+        self.rules.merge(other.rules);
+        self.endpoints.merge(other.endpoints);
     }
-    scopes
 }
 
-async fn around(context: &Context, cluster: &Cluster, scopes: &[Option<&str>]) -> Result<Around> {
-    let mut all = Around { rules: Rules::default(), endpoints: Endpoints::default() };
-    for scope in scopes {
-        let one = around_one(context, cluster, *scope).await?;
-        all.rules.merge(one.rules);
-        all.endpoints.merge(one.endpoints);
+/// The namespaces beside `scopes` that hold what is shown, or what it sends to.
+fn elsewhere(scopes: &[Option<&str>], shown: &Shown) -> BTreeSet<String> {
+    if scopes.contains(&None) {
+        return BTreeSet::new();
     }
-    Ok(all)
+    let all = shown.iter().flat_map(|((own, _), one)| one.namespaces().chain([own.as_str()]));
+    all.filter(|namespace| !scopes.contains(&Some(namespace))).map(str::to_owned).collect()
 }
 
 /// Rules and endpoints; where they may not be read, READY stays unknown and the rest is shown.
-async fn around_one(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Result<Around> {
+async fn around(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Result<Around> {
     let (rules, endpoints) = tokio::join!(cluster.rules(scope, false), cluster.endpoints(scope));
     let forgive = |error: Error| match error.kind {
         Kind::Forbidden if !error.message.contains("logged in") => {
@@ -217,8 +224,11 @@ async fn follow(
                 }
             },
             _ = refresh.tick(), if live => {
-                let scopes = scopes(scope, &shown);
-                if let Ok(fresh) = self::around(context, cluster, &scopes).await {
+                if let Ok(mut fresh) = self::around(context, cluster, scope).await {
+                    for namespace in elsewhere(&[scope], &shown) {
+                        // What cannot be read now is counted at the next turn.
+                        fresh.merge(self::around(context, cluster, Some(&namespace)).await.unwrap_or_default());
+                    }
                     around = fresh;
                     shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
                 }

@@ -103,6 +103,12 @@ pub struct Ready {
 }
 
 impl Endpoints {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: Endpoints) {
+        self.services.extend(other.services);
+        self.pods.extend(other.pods);
+    }
+
     /// Adds an EndpointSlice.
     pub fn add_slice(&mut self, slice: &Value) {
         let text = |pointer: &str| slice.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -122,12 +128,6 @@ impl Endpoints {
     pub fn add_pod(&mut self, pod: &Value) {
         let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         self.pods.insert((text("/metadata/namespace"), text("/metadata/name")), labels(pod.pointer("/metadata/labels")));
-    }
-
-    /// Adds all of `other`.
-    pub fn merge(&mut self, other: Endpoints) {
-        self.services.extend(other.services);
-        self.pods.extend(other.pods);
     }
 
     /// The endpoints of a resolved host whose pods have `labels`; `None` for a host that is no service of the cluster,
@@ -293,3 +293,6 @@ fn bypassing<'a>(object: &Object, change: &Change, neighbours: &'a [Object]) -> 
     };
     neighbours.iter().filter(|other| object.in_mesh() && other.name != object.name).filter(gateway_only).find(plain)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use super::object::Object;
 use super::plan::Change;
 use super::release;
 use super::route::Route;
+use super::select::Service;
 use crate::error::{Error, Kind};
 
 /// What to make of a refusal.
@@ -19,9 +20,9 @@ pub enum Judgement {
 }
 
 /// Judges the refusal of `change`, planned on `then`, by the object as it is `now` and the change planned anew on it.
-pub fn judge(service: &str, then: &Object, change: &Change, now: &Object, fresh: Option<&Change>) -> Judgement {
+pub fn judge(service: &Service, then: &Object, change: &Change, now: &Object, fresh: Option<&Change>) -> Judgement {
     if then.uid != now.uid {
-        let message = format!("`{service}` was deleted and created again while this ran; nothing was written");
+        let message = format!("`{}` was deleted and created again while this ran; nothing was written", service.name);
         return Judgement::Conflict(hinted(Error::new(Kind::Conflict, message), service));
     }
     let holds = change.patch.as_ref().is_none_or(|patch| patch.broken(&now.raw).is_none());
@@ -44,7 +45,7 @@ fn interfered(then: &Object, now: &Object) -> bool {
     then.annotation(release::RELEASE) != now.annotation(release::RELEASE)
 }
 
-fn explain(service: &str, then: &Object, change: &Change, now: &Object) -> Error {
+fn explain(service: &Service, then: &Object, change: &Change, now: &Object) -> Error {
     let by = now.writer.as_ref().map_or_else(String::new, |writer| format!(" by {} at {}", writer.manager, writer.at));
     let mut said = Vec::new();
     for one in &change.moves {
@@ -67,11 +68,14 @@ fn explain(service: &str, then: &Object, change: &Change, now: &Object) -> Error
     }
     let what = if said.is_empty() { "its routes".into() } else { said.join(", ") };
     hinted(
-        Error::new(Kind::Conflict, format!("`{service}` was changed while this ran: {what}{by}; nothing was written")),
+        Error::new(Kind::Conflict, format!("`{}` was changed while this ran: {what}{by}; nothing was written", service.name)),
         service,
     )
 }
 
-fn hinted(error: Error, service: &str) -> Error {
-    error.hint(format!("look at it: `tidegate status {service}`; then run this again"))
+fn hinted(error: Error, service: &Service) -> Error {
+    error.hint(format!("look at it: `tidegate status {}`; then run this again", service.typed))
 }
+
+#[cfg(test)]
+mod tests;

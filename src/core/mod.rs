@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod conflict;
+mod draft;
 pub mod host;
 pub mod object;
 pub mod owner;

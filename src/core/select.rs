@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub struct Service {
     /// As the user named it.
     pub name: String,
+    /// The same with the flags that say where: what a command in a hint must repeat to mean the same service.
+    pub typed: String,
     /// At least one.
     pub objects: Vec<Object>,
 }
@@ -196,7 +198,7 @@ fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Erro
     let Some(split) = splits.first() else {
         let error = Error::not_found(format!("no route of `{}` has weights:{}", service.name, seen(service)));
         let single = service.routes().any(|chosen| chosen.route.destinations().len() == 1);
-        let begin = || format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.name);
+        let begin = || format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.typed);
         return if single { error.hint(begin()) } else { error };
     };
     let labels: Vec<String> = split.route.weights().into_iter().map(|(label, _)| label).collect();
@@ -211,7 +213,7 @@ fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Erro
     let beyond = values.get(labels.len()..).is_some_and(|rest| rest.iter().all(|&weight| weight == 0));
     let named: Vec<String> = labels.iter().zip(values).map(|(label, weight)| format!("{label}={weight}")).collect();
     match beyond {
-        true => error.hint(format!("name them: `tidegate shift {} --weights {}`", service.name, named.join(","))),
+        true => error.hint(format!("name them: `tidegate shift {} --weights {}`", service.typed, named.join(","))),
         false => error.hint(format!("name those that share the traffic: `--weights {}=80,{}=20`", labels[0], labels[1])),
     }
 }
@@ -251,6 +253,9 @@ fn no_such_destination(service: &Service, pairs: &[(String, u32)]) -> Error {
         .unwrap_or_default();
     match corrected.is_empty() {
         true => error,
-        false => error.hint(format!("`tidegate shift {} --weights {}`", service.name, corrected.join(","))),
+        false => error.hint(format!("`tidegate shift {} --weights {}`", service.typed, corrected.join(","))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,9 +121,12 @@ impl ServiceStatus {
         for to in self.routes.iter_mut().flat_map(|route| &mut route.destinations) {
             let ready = match &to.subset {
                 None => endpoints.ready(&to.host, &Default::default()),
-                Some(name) => rules
-                    .subset(&to.host, name)
-                    .map_or(Some(Ready { ready: 0, total: 0 }), |subset| endpoints.ready(&to.host, &subset.labels)),
+                // Without any rule of the host nothing is known of its subsets.
+                Some(_) if rules.subsets(&to.host).is_empty() => None,
+                Some(name) => match rules.subset(&to.host, name) {
+                    Some(subset) => endpoints.ready(&to.host, &subset.labels),
+                    None => Some(Ready { ready: 0, total: 0 }),
+                },
             };
             to.ready = ready.map(|ready| ready.ready);
             to.endpoints = ready.map(|ready| ready.total);

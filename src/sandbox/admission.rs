@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri, header};
+use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -18,8 +17,9 @@ use super::names;
 use super::request::{Call, Target};
 use super::select::Selector;
 use super::server::Server;
-use super::status::Failure;
+use super::status::{Failure, json_error};
 use super::store::text;
+use super::trust;
 
 /// The most that a webhook may answer.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
@@ -95,7 +95,7 @@ fn selected(selector: Option<&Value>, object: Option<&Value>) -> bool {
             _ => key.to_owned(),
         });
     }
-    Selector::parse(&NAMESPACES, "v1", &terms.join(","), "").is_ok_and(|selector| selector.matches(&NAMESPACES, object))
+    Selector::parse(&NAMESPACES, &terms.join(","), "").is_ok_and(|selector| selector.matches(&NAMESPACES, object))
 }
 
 async fn ask(
@@ -120,16 +120,25 @@ async fn ask(
     let review = request(call, operation, old, new);
     let limit = Duration::from_secs(seconds);
     let answer = match tokio::time::timeout(limit, post(hook, &url, &review)).await {
-        Ok(answer) => answer.map_err(|error| format!("{error:#}")),
-        Err(_) => Err("context deadline exceeded".to_owned()),
+        Ok(answer) => answer,
+        Err(_) => Err(Trouble::Call(anyhow::anyhow!("context deadline exceeded"))),
     };
+    let uid = text(&review, "/request/uid");
+    let answer = answer.and_then(|answer| match text(&answer, "/response/uid") {
+        _ if answer.get("response").is_none() => Err(Trouble::Answer("webhook response was absent".to_owned())),
+        found if found != uid => Err(Trouble::Answer(format!("expected response.uid={uid:?}, got {found:?}"))),
+        _ => Ok(answer),
+    });
     let answer = match answer {
         Ok(answer) => answer,
         Err(_) if text(hook, "/failurePolicy") == "Ignore" => return Ok(()),
-        Err(why) => {
-            return Err(Failure::internal(format!(
-                "failed calling webhook {name:?}: failed to call webhook: Post {url:?}: {why}"
-            )));
+        Err(trouble) => {
+            let why = match trouble {
+                Trouble::Call(error) => format!("failed to call webhook: Post {url:?}: {error:#}"),
+                Trouble::Refused(error) => format!("failed to call webhook: {error}"),
+                Trouble::Answer(error) => format!("received invalid webhook response: {error}"),
+            };
+            return Err(Failure::internal(format!("failed calling webhook {name:?}: {why}")));
         }
     };
     let said = answer.pointer("/response/warnings").and_then(Value::as_array);
@@ -156,7 +165,7 @@ fn denial(name: &str, status: Option<&Value>) -> Failure {
         .filter(|code| (400..600).contains(code));
     let mut failure = Failure::new(code.unwrap_or(400), "", message);
     failure.reason = reason.to_owned().into();
-    failure.details = status.and_then(|status| status.get("details").cloned());
+    failure.details = status.and_then(|status| status.get("details").cloned().map(Box::new));
     failure
 }
 
@@ -176,15 +185,14 @@ fn request(call: &Call, operation: &str, old: Option<&Value>, new: Option<&Value
     let named = new.or(old).map_or("", |object| text(object, "/metadata/name"));
     let options = match call.verb {
         "create" => "CreateOptions",
-        "update" => "UpdateOptions",
-        "patch" => "PatchOptions",
+        "update" | "patch" => "UpdateOptions",
         _ => "DeleteOptions",
     };
     let mut options = json!({"kind": options, "apiVersion": "meta.k8s.io/v1"});
     if call.dry_run() {
         options["dryRun"] = json!(["All"]);
     }
-    if !call.manager.is_empty() {
+    if !call.query.get("fieldManager").is_empty() {
         options["fieldManager"] = call.manager.as_str().into();
     }
     let version = new.or(old).map_or("", |object| text(object, "/metadata/resourceVersion"));
@@ -196,7 +204,7 @@ fn request(call: &Call, operation: &str, old: Option<&Value>, new: Option<&Value
         "requestResource": resource,
         "name": named,
         "operation": operation,
-        "userInfo": {"username": call.user.name, "groups": ["system:authenticated"]},
+        "userInfo": {"username": call.user.name, "groups": call.user.groups()},
         "object": in_version(new),
         "oldObject": in_version(old),
         "dryRun": call.dry_run(),
@@ -212,8 +220,28 @@ fn request(call: &Call, operation: &str, old: Option<&Value>, new: Option<&Value
     json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
 }
 
+/// What can go wrong with a webhook.
+enum Trouble {
+    /// It cannot be reached.
+    Call(anyhow::Error),
+    /// It answers with an HTTP status of failure, or with something else than a review.
+    Refused(String),
+    /// Its review is none of this request.
+    Answer(String),
+}
+
 /// Sends a review and reads the answer.
-async fn post(hook: &Value, url: &str, review: &Value) -> anyhow::Result<Value> {
+async fn post(hook: &Value, url: &str, review: &Value) -> Result<Value, Trouble> {
+    let (status, body) = exchange(hook, url, review).await.map_err(Trouble::Call)?;
+    if !status.is_success() {
+        let said = String::from_utf8_lossy(&body).trim().to_owned();
+        return Err(Trouble::Refused(format!("an error on the server ({said:?}) has prevented the request from succeeding")));
+    }
+    serde_json::from_slice(&body)
+        .map_err(|error| Trouble::Refused(format!("couldn't get version/kind; json parse error: {}", json_error(&error))))
+}
+
+async fn exchange(hook: &Value, url: &str, review: &Value) -> anyhow::Result<(StatusCode, Bytes)> {
     let uri: Uri = url.parse()?;
     let host = uri.host().unwrap_or("").trim_matches(['[', ']']).to_owned();
     if uri.scheme_str() != Some("https") || host.is_empty() {
@@ -227,7 +255,7 @@ async fn post(hook: &Value, url: &str, review: &Value) -> anyhow::Result<Value> 
         _ => anyhow::anyhow!("dial tcp {host}:{port}: {error}"),
     })?;
     stream.set_nodelay(true)?;
-    let tls = TlsConnector::from(Arc::new(client_tls(text(hook, "/clientConfig/caBundle"))?));
+    let tls = TlsConnector::from(Arc::new(trust::client(text(hook, "/clientConfig/caBundle"))?));
     let stream = tls
         .connect(ServerName::try_from(host)?, stream)
         .await
@@ -245,30 +273,12 @@ async fn post(hook: &Value, url: &str, review: &Value) -> anyhow::Result<Value> 
         let status = response.status();
         let body =
             Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
-        if !status.is_success() {
-            anyhow::bail!("the server responded with {status}");
-        }
-        anyhow::Ok(serde_json::from_slice(&body)?)
+        anyhow::Ok((status, body))
     };
     tokio::select! {
         answer = exchange => answer,
         Err(error) = connection => Err(error.into()),
     }
-}
-
-/// Trusts the authorities of a `caBundle`.
-fn client_tls(bundle: &str) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    // A bundle is PEM in Base64, and Base64 is what PEM is made of: the same reader takes off both wrappings.
-    let wrapped = format!("-----BEGIN CERTIFICATE-----\n{bundle}\n-----END CERTIFICATE-----\n");
-    let pem = CertificateDer::from_pem_slice(wrapped.as_bytes())?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate?)?;
-    }
-    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
+use super::kinds::{LEASES, SECRETS, WEBHOOKS};
 use super::request::{Target, text};
 use super::status::Failure;
+use super::store::text as text_at;
 
 /// The user behind a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,14 +37,13 @@ pub fn authenticate(headers: &HeaderMap, admin_token: &str) -> Result<User, Fail
         return Ok(user);
     }
     if user.rights != Rights::All {
-        return Err(Failure::new(
-            403,
-            "Forbidden",
-            format!(
-                "users {other:?} is forbidden: User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-                user.name
-            ),
-        ));
+        let message = format!(
+            "users {other:?} is forbidden: User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+            user.name
+        );
+        let mut failure = Failure::new(403, "Forbidden", message);
+        failure.details = Some(Box::new(json!({"name": other, "kind": "users"})));
+        return Err(failure);
     }
     let mut groups = headers.get_all("impersonate-group").iter();
     let mut other = named(other);
@@ -67,11 +68,24 @@ impl User {
         named("admin")
     }
 
-    /// Whether the user may do this with objects of any kind and place.
-    pub fn may(&self, verb: &str) -> bool {
+    /// The groups that the user is in.
+    pub fn groups(&self) -> &'static [&'static str] {
+        match self.rights {
+            Rights::All => &["system:masters", "system:authenticated"],
+            _ => &["system:authenticated"],
+        }
+    }
+
+    /// Whether the user may do this with objects of this kind, whatever their place; subresources, `pods/status`,
+    /// are kinds of their own.
+    pub fn may(&self, verb: &str, resource: &str) -> bool {
+        let (plural, sub) = resource.split_once('/').unwrap_or((resource, ""));
+        let hidden = [&SECRETS, &LEASES, &WEBHOOKS];
         match self.rights {
             Rights::All => true,
-            Rights::Read => matches!(verb, "get" | "list" | "watch"),
+            Rights::Read => {
+                matches!(verb, "get" | "list" | "watch") && sub.is_empty() && hidden.iter().all(|kind| kind.plural != plural)
+            }
             Rights::None => false,
         }
     }
@@ -79,7 +93,11 @@ impl User {
 
 /// Refuses what the user may not do.
 pub fn authorize(user: &User, verb: &str, target: &Target) -> Result<(), Failure> {
-    if user.may(verb) {
+    let resource = match target.sub.as_str() {
+        "" => target.kind.plural.to_owned(),
+        sub => format!("{}/{sub}", target.kind.plural),
+    };
+    if user.may(verb, &resource) {
         return Ok(());
     }
     // A namespace is taken to lie in itself.
@@ -99,22 +117,18 @@ pub fn authorize_path(user: &User, verb: &str, path: &str) -> Result<(), Failure
     let name = &user.name;
     let message = format!("forbidden: User {name:?} cannot {verb} path {path:?}");
     let mut failure = Failure::new(403, "Forbidden", message);
-    failure.details = Some(json!({}));
+    failure.details = Some(Box::new(json!({})));
     Err(failure)
 }
 
 /// Answers a `SelfSubjectAccessReview`.
 pub fn review(user: &User, review: &Value) -> Value {
-    let verb = review
-        .pointer("/spec/resourceAttributes/verb")
-        .or_else(|| review.pointer("/spec/nonResourceAttributes/verb"))
-        .and_then(Value::as_str)
-        .unwrap_or("");
-    let allowed = user.may(verb);
-    let mut status = json!({ "allowed": allowed });
-    if allowed {
-        status["reason"] = "RBAC: allowed by the sandbox".into();
-    }
+    let verb = match text_at(review, "/spec/resourceAttributes/verb") {
+        "" => text_at(review, "/spec/nonResourceAttributes/verb"),
+        verb => verb,
+    };
+    let resource = text_at(review, "/spec/resourceAttributes/resource");
+    let status = json!({ "allowed": user.may(verb, resource) });
     json!({
         "kind": "SelfSubjectAccessReview",
         "apiVersion": "authorization.k8s.io/v1",

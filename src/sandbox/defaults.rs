@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::base64::base64;
 use super::kinds::Kind;
 use super::names;
 use super::store::text;
@@ -18,12 +19,24 @@ pub fn apply(kind: &Kind, object: &mut Value) {
         }
         ("", "services") => service(object, &namespace, &name),
         ("", "secrets") => secret(object),
+        (_, "validatingwebhookconfigurations") => each(object.get_mut("webhooks"), |hook| {
+            fill(
+                hook,
+                &json!({"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10,
+                    "namespaceSelector": {}, "objectSelector": {}}),
+            );
+            each(hook.get_mut("rules"), |rule| fill(rule, &json!({"scope": "*"})));
+        }),
+        ("", "events") => {
+            fill(object, &json!({"eventTime": null, "reportingComponent": "", "reportingInstance": "", "source": {}}));
+        }
         ("", "pods") => {
             if let Some(spec) = object.get_mut("spec") {
                 pod_spec(spec);
             }
         }
         ("apps", "deployments") => {
+            fill(object, &json!({"status": {}}));
             fill(
                 object,
                 &json!({"spec": {
@@ -63,6 +76,7 @@ fn fill(object: &mut Value, defaults: &Value) {
     for (name, default) in defaults {
         let member = members.entry(name.clone()).or_insert(Value::Null);
         match default {
+            Value::Object(inner) if inner.is_empty() && member.is_null() => *member = default.clone(),
             Value::Object(_) => fill(member, default),
             _ if member.is_null() => *member = default.clone(),
             _ => {}
@@ -108,32 +122,12 @@ fn secret(object: &mut Value) {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let group = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = DIGITS.get((group >> (18 - 6 * place) & 63) as usize);
-            let padding = place > chunk.len();
-            text.push(if padding { '=' } else { char::from(*digit.unwrap_or(&b'=')) });
-        }
-    }
-    text
-}
-
 fn pod_spec(spec: &mut Value) {
     fill(
         spec,
         &json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
             "securityContext": {}, "schedulerName": "default-scheduler"}),
     );
-    if let Some(members) = spec.as_object_mut()
-        && !members.contains_key("securityContext")
-    {
-        members.insert("securityContext".into(), json!({}));
-    }
     each(spec.get_mut("containers"), |container| {
         let image = text(container, "/image");
         let pull = if image.ends_with(":latest") || !image.contains(':') { "Always" } else { "IfNotPresent" };

@@ -4,6 +4,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::kinds::{KINDS, Kind};
+use super::openapi;
 use super::respond::{self, Body};
 use super::status::Failure;
 
@@ -12,13 +13,11 @@ const VERSION: &str = "v1.34.4";
 
 /// Answers a path that is no object.
 pub fn answer(method: &Method, path: &str) -> Response<Body> {
-    if method != Method::GET && method != Method::HEAD {
-        return respond::failure(&Failure::method_not_allowed());
-    }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let found = match parts.as_slice() {
         ["healthz" | "livez" | "readyz"] => return respond::text(StatusCode::OK, "ok"),
         ["version"] => Some(version()),
+        ["openapi", "v3", rest @ ..] => openapi::document(rest),
         ["api"] => Some(json!({
             "kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],
@@ -36,10 +35,24 @@ pub fn answer(method: &Method, path: &str) -> Response<Body> {
         ["apis", group, version] => resources(group, version),
         _ => None,
     };
+    let reads = method == Method::GET || method == Method::HEAD;
     match found {
+        Some(_) if !reads => respond::failure(&Failure::method_not_allowed()),
         Some(value) => respond::json(StatusCode::OK, &value),
+        None if built_in(path) => respond::failure(&Failure::unknown_resource()),
         None => respond::unknown_path(),
     }
+}
+
+/// Whether a path lies below a group of built-in kinds: it is then refused by a `Status`.
+fn built_in(path: &str) -> bool {
+    KINDS.iter().filter(|kind| !kind.custom).any(|kind| {
+        let start = match kind.group {
+            "" => "/api/v1/".to_owned(),
+            group => format!("/apis/{group}/"),
+        };
+        path.starts_with(&start)
+    })
 }
 
 fn version() -> Value {
@@ -84,11 +97,14 @@ fn resources(group: &str, version: &str) -> Option<Value> {
         "" => version.to_owned(),
         group => format!("{group}/{version}"),
     };
-    (!found.is_empty()).then(|| {
-        json!({
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found,
-        })
-    })
+    if found.is_empty() {
+        return None;
+    }
+    let mut list = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": found});
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+    }
+    Some(list)
 }
 
 fn resource(kind: &'static Kind) -> Vec<Value> {

@@ -42,6 +42,11 @@ impl Kind {
         }
     }
 
+    /// Whether its objects count their changes in `metadata.generation`.
+    pub fn generation(&self) -> bool {
+        self.custom || !self.group.is_empty() && self.plural != "leases" || self.plural == "pods"
+    }
+
     /// The version in which objects are stored.
     pub fn stored_version(&self) -> &'static str {
         self.versions.first().copied().unwrap_or("v1")

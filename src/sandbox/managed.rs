@@ -9,15 +9,14 @@ use serde_json::{Map, Value, json};
 use super::request::Target;
 use super::time;
 
-/// The path of a field; the path of an object stands for the object itself (`.`).
+/// The path of a field, in parts as `fieldsV1` writes them (`f:spec`); the path of an object stands for the object
+/// itself (`.`).
 type Path = Vec<String>;
 
 /// Notes in `new` who wrote what: `manager` owns what differs from `old`, the others lose it.
 pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &str) {
-    let custom = target.kind.custom;
-    let empty = Value::Null;
-    let before = fields(old.unwrap_or(&empty), custom);
-    let after = fields(new, custom);
+    let before = fields(target, old.unwrap_or(&Value::Null));
+    let after = fields(target, new);
     let changed: BTreeSet<Path> = after
         .iter()
         .filter(|path| match old {
@@ -28,7 +27,8 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
         .collect();
     let gone: BTreeSet<Path> = before.difference(&after).cloned().collect();
 
-    let present = new.pointer("/metadata/managedFields");
+    // An empty list leaves them as they are; `[{}]` is the way to reset them.
+    let present = new.pointer("/metadata/managedFields").filter(|entries| **entries != json!([]));
     let mut entries: Vec<Value> = match present.or(old.and_then(|o| o.pointer("/metadata/managedFields"))) {
         Some(Value::Array(entries)) => entries.iter().filter(|e| e.get("manager").is_some()).cloned().collect(),
         _ => Vec::new(),
@@ -52,17 +52,14 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
     }
     for entry in &mut entries {
         let mut owned = decode(&entry["fieldsV1"]);
-        let had = owned.clone();
-        if mine(entry) {
+        if mine(entry) && !changed.is_empty() {
             owned.extend(changed.iter().cloned());
-        } else {
+            entry["time"] = time::now().into();
+        } else if !mine(entry) {
             owned.retain(|path| !changed.contains(path));
         }
         owned.retain(|path| !gone.contains(path));
-        if owned != had {
-            entry["fieldsV1"] = encode(&owned);
-            entry["time"] = time::now().into();
-        }
+        entry["fieldsV1"] = encode(&owned);
     }
     entries.retain(|entry| entry["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
     entries.sort_by(|a, b| (a["time"].as_str(), a["manager"].as_str()).cmp(&(b["time"].as_str(), b["manager"].as_str())));
@@ -75,26 +72,52 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
     }
 }
 
-/// All fields of an object that somebody can own.
-fn fields(object: &Value, custom: bool) -> BTreeSet<Path> {
+/// All fields of an object that somebody can own through `target`.
+fn fields(target: &Target, object: &Value) -> BTreeSet<Path> {
     let mut found = BTreeSet::new();
     let Some(members) = object.as_object() else {
         return found;
     };
+    let kind = target.kind;
     for (name, value) in members {
+        let start = vec![format!("f:{name}")];
         match name.as_str() {
             "apiVersion" | "kind" => {}
-            "metadata" => {
-                for part in ["annotations", "finalizers", "labels", "ownerReferences"] {
-                    if let Some(value) = value.get(part) {
-                        collect(value, vec![name.clone(), part.to_owned()], true, &mut found);
-                    }
-                }
-            }
-            _ => collect(value, vec![name.clone()], custom, &mut found),
+            "metadata" => metadata_fields(value, &start, &mut found),
+            // A write through one path leaves alone what belongs to the other.
+            "status" if target.sub != "status" && kind.subresources.contains(&"status") => {}
+            // The API server's own.
+            "spec" if kind.plural == "namespaces" => {}
+            _ => collect(value, start, kind.custom, &mut found),
         }
     }
     found
+}
+
+fn metadata_fields(metadata: &Value, start: &[String], found: &mut BTreeSet<Path>) {
+    let path = |parts: &[String]| [start, parts].concat();
+    for part in ["annotations", "labels"] {
+        if let Some(value) = metadata.get(part) {
+            collect(value, path(&[format!("f:{part}")]), true, found);
+        }
+    }
+    // These lists are sets: each element is a field.
+    for part in ["finalizers", "ownerReferences"] {
+        let Some(Value::Array(items)) = metadata.get(part) else {
+            continue;
+        };
+        let part = format!("f:{part}");
+        if !items.is_empty() {
+            found.insert(path(std::slice::from_ref(&part)));
+        }
+        for item in items {
+            let element = match item.get("uid") {
+                Some(uid) => format!("k:{}", json!({ "uid": uid })),
+                None => format!("v:{item}"),
+            };
+            found.insert(path(&[part.clone(), element]));
+        }
+    }
 }
 
 /// `whole`: objects are fields themselves, as maps are; the structures of built-in kinds are not.
@@ -103,28 +126,34 @@ fn collect(value: &Value, path: Path, whole: bool, found: &mut BTreeSet<Path>) {
         found.insert(path);
         return;
     };
-    let map = ["matchLabels", "labels", "annotations", "selector", "data"];
+    let map = ["f:matchLabels", "f:labels", "f:annotations", "f:selector", "f:data"];
     let whole = whole || path.last().is_some_and(|name| map.contains(&name.as_str()));
     if whole || members.is_empty() {
         found.insert(path.clone());
     }
     for (name, member) in members {
         let mut inner = path.clone();
-        inner.push(name.clone());
+        inner.push(format!("f:{name}"));
         collect(member, inner, whole, found);
     }
 }
 
 fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(object, |value, name| value.get(name))
+    path.iter().try_fold(object, |value, name| value.get(name.strip_prefix("f:")?))
 }
 
 fn leaf_differs(old: &Value, new: &Value, path: &[String]) -> bool {
     let (old, new) = (at(old, path), at(new, path));
     match (old, new) {
         (Some(Value::Object(_)), Some(Value::Object(_))) => false,
+        // A set's own entry changes when it comes and goes, not with its elements.
+        (Some(_), Some(_)) if set(path) => false,
         _ => old != new,
     }
+}
+
+fn set(path: &[String]) -> bool {
+    matches!(path, [metadata, part] if metadata == "f:metadata" && (part == "f:finalizers" || part == "f:ownerReferences"))
 }
 
 fn encode(paths: &BTreeSet<Path>) -> Value {
@@ -134,7 +163,7 @@ fn encode(paths: &BTreeSet<Path>) -> Value {
                 node.insert(".".into(), json!({}));
             }
             [name, rest @ ..] => {
-                let child = node.entry(format!("f:{name}")).or_insert_with(|| json!({}));
+                let child = node.entry(name.clone()).or_insert_with(|| json!({}));
                 if let Value::Object(child) = child {
                     mark(child, rest);
                 }
@@ -168,15 +197,12 @@ fn decode(fields: &Value) -> BTreeSet<Path> {
             found.insert(path.clone());
         }
         for (name, inner) in members {
-            match name.strip_prefix("f:") {
-                Some(name) => {
-                    path.push(name.to_owned());
-                    walk(inner, path, found);
-                    path.pop();
-                }
-                None => {
-                    found.insert(path.clone());
-                }
+            if name == "." {
+                found.insert(path.clone());
+            } else {
+                path.push(name.clone());
+                walk(inner, path, found);
+                path.pop();
             }
         }
     }

@@ -5,8 +5,10 @@
 
 mod admission;
 mod auth;
+mod base64;
 mod controllers;
 mod defaults;
+mod deploy;
 mod discovery;
 mod fault;
 mod kinds;
@@ -14,6 +16,7 @@ mod managed;
 mod mesh;
 pub mod metrics;
 mod names;
+mod openapi;
 mod patch;
 mod present;
 mod request;
@@ -22,6 +25,7 @@ mod schema;
 mod seed;
 mod select;
 mod server;
+mod shape;
 mod status;
 mod store;
 mod strategic;
@@ -29,7 +33,11 @@ mod table;
 mod time;
 mod tls;
 pub mod traffic;
+mod trust;
 mod verbs;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -65,12 +73,12 @@ pub struct Options {
 }
 
 /// A running sandbox; it stops when it is dropped.
-#[derive(Debug)]
 pub struct Sandbox {
     kubeconfig: PathBuf,
     server: String,
     metrics: String,
     request_log: PathBuf,
+    api: Arc<Server>,
     tasks: JoinSet<()>,
 }
 
@@ -105,9 +113,16 @@ impl Sandbox {
             controllers.settle();
         }
         tasks.spawn(controllers.run());
-        tasks.spawn(server::serve(api, identity.tls, server));
+        tasks.spawn(server::serve(api, identity.tls, server.clone()));
         tasks.spawn(server::serve_metrics(metrics_api, metrics));
-        Ok(Sandbox { kubeconfig, server: url, metrics: format!("http://127.0.0.1:{metrics_port}"), request_log, tasks })
+        Ok(Sandbox {
+            kubeconfig,
+            server: url,
+            metrics: format!("http://127.0.0.1:{metrics_port}"),
+            request_log,
+            api: server,
+            tasks,
+        })
     }
 
     /// The kubeconfig, whose contexts are `sandbox` (all rights) and `viewer` (reads only).
@@ -129,6 +144,16 @@ impl Sandbox {
     /// is `-` where there was no answer.
     pub fn request_log(&self) -> &Path {
         &self.request_log
+    }
+
+    /// Sets the image of a deployment's container, as `kubectl set image` does, and waits until it is rolled out.
+    pub async fn set_image(&self, namespace: &str, deployment: &str, container: &str, image: &str) -> anyhow::Result<()> {
+        deploy::set_image(&self.api, namespace, deployment, container, image).await
+    }
+
+    /// The labels and values of an instant query of the Prometheus side; empty where there are none.
+    pub fn query(&self, promql: &str) -> Vec<(serde_json::Value, f64)> {
+        deploy::query(&self.api, promql)
     }
 
     /// Stops the sandbox and waits until its listeners are closed.

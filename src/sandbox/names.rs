@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde_json::Value;
+
 use super::kinds::Kind;
 use super::status::Cause;
 
@@ -67,11 +69,46 @@ pub fn check(kind: &Kind, name: &str) -> Option<Cause> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let mut chars = name.chars();
     let good = name.len() <= most && name.chars().all(allowed) && edge(chars.clone().next()) && edge(chars.next_back());
-    (!good).then(|| Cause {
-        reason: "FieldValueInvalid",
-        field: "metadata.name".into(),
-        message: format!("Invalid value: {name:?}: {form}"),
+    (!good).then(|| Cause::invalid("metadata.name", format!("{name:?}: {form}")))
+}
+
+/// What is wrong with the labels and the names of the annotations of an object.
+pub fn check_metadata(object: &Value) -> Vec<Cause> {
+    let members = |part: &str| {
+        let members = object.pointer(&format!("/metadata/{part}"));
+        members.and_then(Value::as_object).into_iter().flatten()
+    };
+    let mut causes = Vec::new();
+    for (name, value) in members("labels") {
+        let value = value.as_str().unwrap_or("");
+        causes.extend(check_key("metadata.labels", name));
+        if !value.is_empty() && !word(value) {
+            causes.push(Cause::invalid("metadata.labels", format!(
+                "{value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            )));
+        }
+    }
+    for (name, _) in members("annotations") {
+        causes.extend(check_key("metadata.annotations", &name.to_lowercase()));
+    }
+    causes
+}
+
+fn check_key(field: &str, key: &str) -> Option<Cause> {
+    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    (!word(name)).then(|| {
+        Cause::invalid(field, format!(
+            "{key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+        ))
     })
+}
+
+fn word(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use super::status::json_error;
+
 /// Why a JSON patch was not applied.
 #[derive(Debug, PartialEq)]
 pub enum PatchError {
@@ -22,8 +24,10 @@ const MOST_OPERATIONS: usize = 10_000;
 
 /// Checks the form of a JSON patch.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Map<String, Value>>, PatchError> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| PatchError::Malformed(format!("error decoding patch: {}", json_error(&error))))?;
+    // To Go, null is an empty list.
+    let value = if value.is_null() { Value::Array(Vec::new()) } else { value };
     let Value::Array(items) = value else {
         return Err(PatchError::Malformed(format!(
             "error decoding patch: json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp",
@@ -69,7 +73,8 @@ pub fn unknown_members(operations: &[Map<String, Value>]) -> Vec<String> {
     found
 }
 
-fn go_type(value: &Value) -> &'static str {
+/// Go's word for a JSON type.
+pub fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -44,7 +44,7 @@ pub fn list(call: &Call, objects: Vec<Value>, revision: u64, next: &str, remaini
             "apiVersion": call.target.api_version(),
             "items": objects.collect::<Vec<_>>(),
             "kind": format!("{}List", kind.kind),
-            "metadata": metadata,
+            "metadata": custom_list_metadata(metadata),
         }),
         Form::Plain => json!({
             "kind": format!("{}List", kind.kind), "apiVersion": call.target.api_version(), "metadata": metadata,
@@ -114,6 +114,15 @@ fn list_metadata(revision: Option<&Value>, next: &str, remaining: usize) -> Valu
         }
     }
     metadata.into()
+}
+
+/// A list of custom resources has a continue token even where it is empty.
+fn custom_list_metadata(mut metadata: Value) -> Value {
+    if metadata.get("continue").is_none() {
+        metadata["continue"] = "".into();
+    }
+    metadata.sort_all_objects();
+    metadata
 }
 
 /// Puts an object's members into the API server's order: sorted for custom resources, as declared for built-in kinds.

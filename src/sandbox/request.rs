@@ -46,7 +46,9 @@ impl Target {
 pub struct Proxy {
     /// The service's namespace.
     pub namespace: String,
-    /// The service's name, without scheme and port.
+    /// The service as the path names it: `[scheme:]name[:port]`.
+    pub named: String,
+    /// Its name alone.
     pub service: String,
     /// The path to ask for, with its query.
     pub path_and_query: String,
@@ -82,7 +84,8 @@ pub fn route(uri: &Uri) -> Route {
         return Route::Other;
     };
     let version = kind.versions.iter().copied().find(|v| *v == version);
-    let known_sub = sub.is_empty() || kind.subresources.contains(&sub);
+    // Of a custom resource any subresource may be asked for: it is not found.
+    let known_sub = sub.is_empty() || kind.custom || kind.subresources.contains(&sub);
     // Objects in namespaces are named below one; others have none.
     let placed = if kind.namespaced { name.is_empty() || !namespace.is_empty() } else { namespace.is_empty() };
     match version {
@@ -94,7 +97,6 @@ pub fn route(uri: &Uri) -> Route {
 }
 
 fn proxy(uri: &Uri, namespace: &str, service: &str) -> Route {
-    // `[scheme:]name[:port]`
     let name = match service.split(':').collect::<Vec<_>>().as_slice() {
         [_, name, _] => (*name).to_owned(),
         [name, ..] => (*name).to_owned(),
@@ -106,7 +108,7 @@ fn proxy(uri: &Uri, namespace: &str, service: &str) -> Route {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    Route::Proxy(Proxy { namespace: namespace.to_owned(), service: name, path_and_query })
+    Route::Proxy(Proxy { namespace: namespace.to_owned(), named: service.to_owned(), service: name, path_and_query })
 }
 
 /// The parameters of a query.
@@ -202,8 +204,8 @@ impl Call {
 pub fn verb(method: &Method, target: &Target, query: &Query) -> Option<&'static str> {
     let one = !target.name.is_empty();
     Some(match (method.as_str(), one) {
-        ("GET" | "HEAD", _) if query.flag("watch") => "watch",
         ("GET" | "HEAD", true) => "get",
+        ("GET" | "HEAD", false) if query.flag("watch") => "watch",
         ("GET" | "HEAD", false) => "list",
         ("POST", false) => "create",
         ("PUT", true) => "update",
@@ -258,7 +260,6 @@ mod tests {
         for none in [
             "/apis/networking.istio.io/v2/virtualservices",
             "/apis/networking.istio.io/v1/virtualservices/carts",
-            "/apis/networking.istio.io/v1/namespaces/a/virtualservices/b/scale",
             "/api/v1",
             "/version",
         ] {

@@ -123,14 +123,6 @@ pub fn prune(kind: &Kind, object: &mut Value) -> Vec<String> {
     };
     let mut unknown = Vec::new();
     if let Some(members) = object.as_object_mut() {
-        members.retain(|name, _| {
-            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
-            let keep = known.contains(&name.as_str());
-            if !keep {
-                unknown.push(name.clone());
-            }
-            keep
-        });
         if let Some(Value::Object(metadata)) = members.get_mut("metadata") {
             metadata.retain(|name, _| {
                 let keep = METADATA.contains(&name.as_str());
@@ -140,6 +132,14 @@ pub fn prune(kind: &Kind, object: &mut Value) -> Vec<String> {
                 keep
             });
         }
+        members.retain(|name, _| {
+            let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+            let keep = known.contains(&name.as_str());
+            if !keep {
+                unknown.push(name.clone());
+            }
+            keep
+        });
         if members.get("spec").is_some_and(Value::is_null) {
             members.shift_remove("spec");
         }
@@ -217,43 +217,45 @@ fn whole_numbers(value: &mut Value) {
 /// What is wrong with a custom resource.
 pub fn check(kind: &Kind, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let mut types_differ = false;
     if let (Some(schema), Some(spec)) = (of(kind), object.get("spec")) {
-        check_value(schema, spec, "spec", &mut causes, &mut types_differ);
+        check_value(schema, spec, "spec", &mut causes);
     }
-    if types_differ {
-        causes.push(Cause {
-            reason: "FieldValueInvalid",
-            field: "<nil>".into(),
-            message: "Invalid value: \"null\": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation".into(),
-        });
+    if !causes.is_empty() {
+        causes.push(unchecked());
     }
     causes
 }
 
-fn check_value(schema: &Type, value: &Value, path: &str, causes: &mut Vec<Cause>, differ: &mut bool) {
+/// What the API server adds when it has not looked at everything.
+pub fn unchecked() -> Cause {
+    Cause::invalid(
+        "<nil>",
+        "null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+    )
+}
+
+fn check_value(schema: &Type, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let wanted = match (schema, value) {
         (Any, _) | (Text, Value::String(_)) | (Boolean, Value::Bool(_)) | (Map, Value::Object(_)) => return,
         (Integer, Value::Number(number)) if !number.is_f64() => return,
         (List(schema), Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
-                check_value(schema, item, &format!("{path}[{index}]"), causes, differ);
+                check_value(schema, item, &format!("{path}[{index}]"), causes);
             }
             return;
         }
         (Object(known, required), Value::Object(members)) => {
+            for (name, member) in members {
+                if let Some((_, schema)) = known.iter().find(|(known, _)| known == name) {
+                    check_value(schema, member, &format!("{path}.{name}"), causes);
+                }
+            }
             for name in required.iter().filter(|name| !members.contains_key(**name)) {
                 causes.push(Cause {
                     reason: "FieldValueRequired",
                     field: format!("{path}.{name}"),
                     message: "Required value".into(),
                 });
-                *differ = true;
-            }
-            for (name, member) in members {
-                if let Some((_, schema)) = known.iter().find(|(known, _)| known == name) {
-                    check_value(schema, member, &format!("{path}.{name}"), causes, differ);
-                }
             }
             return;
         }
@@ -263,7 +265,6 @@ fn check_value(schema: &Type, value: &Value, path: &str, causes: &mut Vec<Cause>
         (List(_), _) => "array",
         (Map | Object(..), _) => "object",
     };
-    *differ = true;
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
@@ -316,7 +317,7 @@ mod tests {
             lines,
             [
                 "spec.http[0].route[0].weight: Invalid value: \"string\": spec.http[0].route[0].weight in body must be of type integer: \"string\"",
-                "<nil>: Invalid value: \"null\": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
             ]
         );
     }

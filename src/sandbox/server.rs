@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -24,7 +24,7 @@ use super::fault::{Effect, Faults};
 use super::kinds::SERVICES;
 use super::request::{self, Call, Proxy, Query, Route, Target};
 use super::respond::{self, Body};
-use super::status::Failure;
+use super::status::{Cause, Failure, json_error};
 use super::store::Store;
 use super::{discovery, verbs};
 
@@ -140,7 +140,7 @@ where
 
 async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let method = request.method().clone();
-    let path = request.uri().path_and_query().map_or("/".to_owned(), ToString::to_string);
+    let path = path_and_query(request.uri());
     let (head, body) = request.into_parts();
     let outcome = match Limited::new(body, MOST_BYTES).collect().await {
         Ok(body) => dispatch(&server, &head, body.to_bytes()).await,
@@ -159,6 +159,10 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
     Ok(response)
 }
 
+fn path_and_query(uri: &Uri) -> String {
+    uri.path_and_query().map_or("/".to_owned(), ToString::to_string)
+}
+
 fn too_large() -> Failure {
     Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MOST_BYTES}"))
 }
@@ -171,13 +175,16 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
         _ => "",
     };
     if !matches!(route, Route::Other)
-        && let Some(answer) = suffer(server, head.method.as_str(), verb).await?
+        && let Some(answer) = suffer(server, head, &route, verb).await?
     {
         return Ok(answer);
     }
     let user = auth::authenticate(&head.headers, &server.admin_token)?;
     match route {
-        Route::Object(_) if verb.is_empty() => Err(Failure::method_not_allowed()),
+        Route::Object(target) if verb.is_empty() => Err(match target.kind.custom && target.name.is_empty() {
+            true => Failure::bad_request("name must be provided"),
+            false => Failure::method_not_allowed(),
+        }),
         Route::Object(target) => {
             auth::authorize(&user, verb, &target)?;
             object(server, head, call(head, verb, target, query, user, body)).await
@@ -186,7 +193,7 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
             if head.method != Method::POST {
                 return Err(Failure::method_not_allowed());
             }
-            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(error.to_string()))?;
+            let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(json_error(&error)))?;
             Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)))
         }
         Route::Proxy(proxy) => proxied(server, head, &user, &proxy, body),
@@ -223,22 +230,18 @@ fn call(head: &http::request::Parts, verb: &'static str, target: Target, query: 
 
 /// Does what is asked for, within the time that the client allows.
 async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Result<Response<Body>, Failure> {
-    let dry_run = call.query.get("dryRun");
-    if !["", "All"].contains(&dry_run) {
-        return Err(Failure::invalid_as(
-            &format!("{}Options.meta.k8s.io \"\"", options(&head.method)),
-            &[super::status::Cause {
-                reason: "FieldValueNotSupported",
-                field: "dryRun".into(),
-                message: format!("Unsupported value: {dry_run:?}: supported values: \"All\""),
-            }],
-        ));
+    if !["get", "list", "watch"].contains(&call.verb) {
+        check_options(&head.method, &call.query)?;
+    }
+    let target = &call.target;
+    if !target.sub.is_empty() && !target.kind.subresources.contains(&target.sub.as_str()) {
+        return Err(Failure::not_found(target.kind, &target.name));
     }
     let mut warnings = Vec::new();
     let allowed = match (call.verb, call.query.get("timeout")) {
         ("watch", _) | (_, "") => None,
         (_, text) => Some(go_duration(text).ok_or_else(|| {
-            Failure::bad_request(format!("invalid timeout specified in the request URL: time: invalid duration {text:?}"))
+            Failure::bad_request(format!("invalid timeout specified in the request URL - time: invalid duration {text:?}"))
         })?),
     };
     let outcome = match allowed {
@@ -266,13 +269,35 @@ async fn object(server: &Server, head: &http::request::Parts, call: Call) -> Res
     Ok(response)
 }
 
-fn options(method: &Method) -> &'static str {
-    match method.as_str() {
-        "POST" => "Create",
-        "PUT" => "Update",
-        "PATCH" => "Patch",
-        _ => "Delete",
+/// Refuses what a write's parameters cannot be.
+fn check_options(method: &Method, query: &Query) -> Result<(), Failure> {
+    let mut causes = Vec::new();
+    let mut refuse = |reason, field: &str, message: String| {
+        causes.push(Cause { reason, field: field.into(), message });
+    };
+    let (dry_run, validation) = (query.get("dryRun"), query.get("fieldValidation"));
+    if !["", "All"].contains(&dry_run) {
+        let message = format!("Unsupported value: [{dry_run:?}]: supported values: \"All\"");
+        refuse("FieldValueNotSupported", "dryRun", message);
     }
+    if query.get("fieldManager").len() > 128 {
+        let message = "Too long: may not be more than 128 bytes".into();
+        refuse("FieldValueTooLong", "fieldManager", message);
+    }
+    if !["", "Ignore", "Strict", "Warn"].contains(&validation) {
+        let message = format!("Unsupported value: {validation:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+        refuse("FieldValueNotSupported", "fieldValidation", message);
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let options = match method.as_str() {
+        "POST" => "CreateOptions",
+        "PUT" => "UpdateOptions",
+        "PATCH" => "PatchOptions",
+        _ => "DeleteOptions",
+    };
+    Err(Failure::invalid_as(options, "meta.k8s.io", "", &causes))
 }
 
 /// A duration as Go writes it: `10s`, `1m30s`, `500ms`.
@@ -291,13 +316,28 @@ fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// Lets the faults have their way with a request; an answer means that nothing else happens.
-async fn suffer(server: &Server, method: &str, verb: &str) -> Result<Option<Response<Body>>, Failure> {
-    for effect in server.faults.hit(method, verb) {
+async fn suffer(
+    server: &Server,
+    head: &http::request::Parts,
+    route: &Route,
+    verb: &str,
+) -> Result<Option<Response<Body>>, Failure> {
+    for effect in server.faults.hit(head.method.as_str(), verb) {
         match effect {
             Effect::Latency(time) => tokio::time::sleep(time).await,
-            Effect::Code(code) => return Err(Failure::of_code(code)),
+            Effect::Code(code) => {
+                return Err(match (code, route) {
+                    // In the words for the object that the request is about.
+                    (404, Route::Object(target)) => Failure::not_found(target.kind, &target.name),
+                    (409, Route::Object(target)) => Failure::conflict(target.kind, &target.name),
+                    _ => Failure::of_code(code),
+                });
+            }
             Effect::Reset => return Err(Failure::broken_connection()),
-            Effect::Hang => std::future::pending().await,
+            Effect::Hang => {
+                server.note(&head.method, &path_and_query(&head.uri), "-");
+                std::future::pending().await
+            }
             Effect::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
                 return Ok(Some(respond::bytes(StatusCode::BAD_GATEWAY, "text/html", Bytes::from_static(page.as_bytes()))));
@@ -326,7 +366,7 @@ fn proxied(
         kind: &SERVICES,
         version: "v1",
         namespace: proxy.namespace.clone(),
-        name: proxy.service.clone(),
+        name: proxy.named.clone(),
         sub: "proxy".into(),
     };
     auth::authorize(user, verb, &target)?;

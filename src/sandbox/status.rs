@@ -17,10 +17,11 @@ pub struct Failure {
     /// The text that kubectl prints.
     pub message: String,
     /// `details` of the status, where there are any.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 /// One cause of a 422.
+#[derive(Clone)]
 pub struct Cause {
     /// `FieldValueInvalid`, `FieldValueRequired`, …
     pub reason: &'static str,
@@ -30,6 +31,13 @@ pub struct Cause {
     pub message: String,
 }
 
+impl Cause {
+    /// A value that is not allowed.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Cause { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {}", message.into()) }
+    }
+}
+
 impl Failure {
     /// A failure without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
@@ -37,15 +45,7 @@ impl Failure {
     }
 
     fn about(mut self, kind: &Kind, name: &str) -> Self {
-        let mut details = serde_json::Map::new();
-        if !name.is_empty() {
-            details.insert("name".into(), name.into());
-        }
-        if !kind.group.is_empty() {
-            details.insert("group".into(), kind.group.into());
-        }
-        details.insert("kind".into(), kind.plural.into());
-        self.details = Some(details.into());
+        self.details = Some(Box::new(details(name, kind.group, kind.plural)));
         self
     }
 
@@ -64,10 +64,11 @@ impl Failure {
         Failure::new(404, "NotFound", format!("{} {name:?} not found", kind.qualified())).about(kind, name)
     }
 
-    /// 404 for a path that the server does not know, as a `Status` object.
-    pub fn no_resource() -> Self {
-        let mut failure = Failure::new(404, "NotFound", "the server could not find the requested resource");
-        failure.details = Some(json!({}));
+    /// 404 for a path below a group of built-in kinds that leads nowhere.
+    pub fn unknown_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        let mut failure = Failure::new(404, "NotFound", message);
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -75,7 +76,7 @@ impl Failure {
     pub fn method_not_allowed() -> Self {
         let mut failure =
             Failure::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -91,10 +92,18 @@ impl Failure {
         Failure::conflict_because(kind, name, why)
     }
 
-    /// 409 for another precondition.
+    /// 409 for another precondition of a write.
     pub fn conflict_because(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified());
         Failure::new(409, "Conflict", message).about(kind, name)
+    }
+
+    /// 409 for a precondition of a deletion, which names the kind in place of the resource.
+    pub fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", group_kind(kind.kind, kind.group));
+        let mut failure = Failure::new(409, "Conflict", message);
+        failure.details = Some(Box::new(details(name, kind.group, kind.kind)));
+        failure
     }
 
     /// 410: the resource version is older than what the server remembers.
@@ -105,41 +114,35 @@ impl Failure {
     /// 422 of a patch that does not apply: the API server does not say why.
     pub fn patch_failed() -> Self {
         let mut failure = Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
     /// 422 with its causes.
     pub fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let group_kind = match kind.group {
-            "" => kind.kind.to_owned(),
-            group => format!("{}.{group}", kind.kind),
-        };
-        let mut failure = Failure::invalid_as(&format!("{group_kind} {name:?}"), causes);
-        if let Some(Value::Object(details)) = failure.details.take() {
-            let mut full = serde_json::Map::new();
-            full.insert("name".into(), name.into());
-            if !kind.group.is_empty() {
-                full.insert("group".into(), kind.group.into());
-            }
-            full.insert("kind".into(), kind.kind.into());
-            full.extend(details);
-            failure.details = Some(full.into());
-        }
-        failure
+        Failure::invalid_as(kind.kind, kind.group, name, causes)
     }
 
-    /// 422 about something that is no object: `who is invalid: …`.
-    pub fn invalid_as(who: &str, causes: &[Cause]) -> Self {
-        let lines: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    /// 422 about something of any kind and group, perhaps neither.
+    pub fn invalid_as(kind: &str, group: &str, name: &str, causes: &[Cause]) -> Self {
+        let mut lines: Vec<String> = Vec::new();
+        for cause in causes {
+            let line = format!("{}: {}", cause.field, cause.message);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let text = match lines.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let mut failure = Failure::new(422, "Invalid", format!("{who} is invalid: {text}"));
-        let causes: Vec<Value> =
+        let who = group_kind(kind, group);
+        let message = format!("{who} {name:?} is invalid: {text}");
+        let mut failure = Failure::new(422, "Invalid", message);
+        let mut details = details(name, group, kind);
+        details["causes"] =
             causes.iter().map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field})).collect();
-        failure.details = Some(json!({ "causes": causes }));
+        failure.details = Some(Box::new(details));
         failure
     }
 
@@ -156,7 +159,7 @@ impl Failure {
     /// 500.
     pub fn internal(message: impl std::fmt::Display) -> Self {
         let mut failure = Failure::new(500, "InternalError", format!("Internal error occurred: {message}"));
-        failure.details = Some(json!({"causes": [{"message": message.to_string()}]}));
+        failure.details = Some(Box::new(json!({"causes": [{"message": message.to_string()}]})));
         failure
     }
 
@@ -221,10 +224,36 @@ impl Failure {
                 members.insert("reason".into(), self.reason.as_ref().into());
             }
             if let Some(details) = &self.details {
-                members.insert("details".into(), details.clone());
+                members.insert("details".into(), Value::clone(details));
             }
             members.insert("code".into(), self.code.into());
         }
         status
+    }
+}
+
+fn group_kind(kind: &str, group: &str) -> String {
+    match group {
+        "" => kind.to_owned(),
+        group => format!("{kind}.{group}"),
+    }
+}
+
+/// What a failure is about; empty parts are left out.
+fn details(name: &str, group: &str, kind: &str) -> Value {
+    let mut details = serde_json::Map::new();
+    for (part, value) in [("name", name), ("group", group), ("kind", kind)] {
+        if !value.is_empty() {
+            details.insert(part.into(), value.into());
+        }
+    }
+    details.into()
+}
+
+/// What Go's decoder says about text that is no JSON, as far as that can be told from here.
+pub fn json_error(error: &serde_json::Error) -> String {
+    match error.is_eof() {
+        true => "unexpected end of JSON input".to_owned(),
+        false => error.to_string(),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::kinds::Kind;
+use super::present::tidy;
 
 /// How many changes are remembered for watches and for lists in chunks.
 const LOG_LENGTH: usize = 4096;
@@ -167,6 +168,7 @@ impl Store {
             _ => return Err(Raced),
         }
         let revision = inner.next(&mut object);
+        tidy(kind.custom, &mut object);
         let object = Arc::new(object);
         inner.objects.insert((kind.plural, key.clone()), object.clone());
         inner.remember(Change { revision, kind, key, before, after: object.clone(), deleted: false });
@@ -175,8 +177,8 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes an object if its present state is the one expected; its last state comes back.
-    pub fn remove(&self, kind: &'static Kind, expect: &Object) -> Result<Object, Raced> {
+    /// Removes an object if its present state is the one expected; its last state, `last`, comes back.
+    pub fn remove(&self, kind: &'static Kind, expect: &Object, mut last: Value) -> Result<Object, Raced> {
         let key = key(text(expect, "/metadata/namespace"), text(expect, "/metadata/name"));
         let mut inner = self.lock();
         match inner.objects.get(&(kind.plural, key.clone())) {
@@ -184,7 +186,6 @@ impl Store {
             _ => return Err(Raced),
         }
         inner.objects.remove(&(kind.plural, key.clone()));
-        let mut last = Value::clone(expect);
         let revision = inner.next(&mut last);
         let last = Arc::new(last);
         inner.remember(Change { revision, kind, key, before: Some(expect.clone()), after: last.clone(), deleted: true });

@@ -26,12 +26,13 @@ pub fn table(kind: &Kind, objects: &[Value], metadata: Value, include: &str, hea
         .map(|object| {
             let cells: Vec<Value> = columns.iter().map(|Column(.., cell)| cell(object)).collect();
             match include {
-                "None" => json!({ "cells": cells }),
+                "None" => json!({"cells": cells, "object": null}),
                 "Object" => json!({"cells": cells, "object": object}),
                 _ => json!({"cells": cells, "object": metadata_only(object)}),
             }
         })
         .collect();
+    let definitions = if head { definitions.into() } else { Value::Null };
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
         "columnDefinitions": definitions, "rows": rows,
@@ -91,9 +92,9 @@ fn columns(kind: &Kind) -> Vec<Column> {
             SELECTOR,
         ],
         ("", "namespaces") => vec![NAME, Column("Status", "string", false, |o| text(o, "/status/phase").into()), AGE],
-        ("", "configmaps") => vec![NAME, Column("Data", "integer", false, data), AGE],
+        ("", "configmaps") => vec![NAME, Column("Data", "string", false, data), AGE],
         ("", "secrets") => {
-            vec![NAME, Column("Type", "string", false, |o| text(o, "/type").into()), Column("Data", "integer", false, data), AGE]
+            vec![NAME, Column("Type", "string", false, |o| text(o, "/type").into()), Column("Data", "string", false, data), AGE]
         }
         ("", "events") => vec![
             Column("Last Seen", "string", false, |o| age(text(o, "/lastTimestamp")).into()),
@@ -103,8 +104,11 @@ fn columns(kind: &Kind) -> Vec<Column> {
                 let kind = text(o, "/involvedObject/kind").to_lowercase();
                 format!("{kind}/{}", text(o, "/involvedObject/name")).into()
             }),
+            Column("Subobject", "string", true, |o| text(o, "/involvedObject/fieldPath").into()),
+            Column("Source", "string", true, |o| text(o, "/source/component").into()),
             Column("Message", "string", false, |o| text(o, "/message").trim().into()),
-            Column("Count", "integer", true, |o| count(o, "/count").into()),
+            Column("First Seen", "string", true, |o| age(text(o, "/firstTimestamp")).into()),
+            Column("Count", "string", true, |o| count(o, "/count").into()),
             Column("Name", "string", true, |o| text(o, "/metadata/name").into()),
         ],
         (_, "endpointslices") => vec![

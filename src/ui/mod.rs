@@ -107,6 +107,16 @@ impl Ui {
         self.can_ask
     }
 
+    /// A narrator's line between the commands of a demonstration: to stdout, dimmed.
+    pub fn narrate(&self, text: &str) {
+        self.answer(&format!("\n{DIM}{text}{DIM:#}\n"));
+    }
+
+    /// A command line of a demonstration, as it would be typed.
+    pub fn prompt(&self, command: &str) {
+        self.answer(&format!("$ {BOLD}{command}{BOLD:#}\n"));
+    }
+
     /// Shows what a question is about: to stderr, always.
     pub fn show(&self, text: &str) {
         self.to_stderr(text);

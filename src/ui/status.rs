@@ -41,9 +41,8 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
             rows.push(row(service, &none, None, &changed, screen));
         }
         for route in &service.routes {
-            let drift = if route.drifted { " (not recorded)" } else { "" };
             for to in &route.destinations {
-                rows.push(row(service, route, Some(to), &format!("{changed}{drift}"), screen));
+                rows.push(row(service, route, Some(to), &changed, screen));
             }
             if route.destinations.is_empty() {
                 rows.push(row(service, route, None, &changed, screen));
@@ -139,7 +138,7 @@ fn told(weights: &Labelled) -> String {
     super::report::labelled(weights)
 }
 
-/// Columns in kubectl's style: three blanks between them, nothing drawn.
+/// Columns in kubectl's style: two blanks between them, nothing drawn.
 fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -148,7 +147,7 @@ fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
+        column.set_padding((0, 2));
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -192,21 +191,50 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
 }
 
 impl Ui {
-    /// Draws `text` over what it drew before, `lines` high, on a terminal.
+    /// Draws `text` over what it drew before, `lines` high, on a terminal; gives the height of what it drew.
     pub fn redraw(&self, text: &str, lines: usize) -> usize {
+        let (width, height) =
+            terminal_size::terminal_size().map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()));
+        let drawing = fitted(text, width, height);
         if lines > 0 && !self.is_closed() {
             // Up to the first line of the last drawing, then clear to the end of the screen. Past the stream that takes
             // colours out: without them a screen is redrawn all the same. A lost terminal shows at the next line.
             let _ = std::io::stdout().write_all(format!("\u{1b}[{lines}A\u{1b}[J").as_bytes());
         }
-        self.answer(text);
-        text.lines().count()
+        self.answer(&drawing);
+        drawing.lines().count()
     }
+}
+
+/// What of `text` a terminal can show without wrapping or scrolling: drawing over it would miss its place otherwise.
+fn fitted(text: &str, width: usize, height: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let room = height.saturating_sub(1).max(2);
+    let shown = if lines.len() > room { room - 1 } else { lines.len() };
+    let mut fitted = String::new();
+    for line in &lines[..shown] {
+        // Lines with colours are short.
+        match line.contains('\u{1b}') {
+            true => fitted.push_str(line),
+            false => fitted.extend(line.chars().take(width)),
+        }
+        fitted.push('\n');
+    }
+    if shown < lines.len() {
+        fitted += &format!("… {} more lines\n", lines.len() - shown);
+    }
+    fitted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drawing_fits_its_terminal() {
+        assert_eq!(fitted("abc\nd\n", 2, 24), "ab\nd\n");
+        assert_eq!(fitted("a\nb\nc\nd\n", 80, 4), "a\nb\n… 2 more lines\n");
+    }
 
     #[test]
     fn a_share_is_never_rounded_to_all_or_nothing() {

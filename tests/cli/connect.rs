@@ -210,22 +210,26 @@ fn a_credential_plugin_that_fails_or_is_missing() {
         log in first
         error: the credential plugin `DIR/plugin` of the kubeconfig failed: it ended with exit status: 3
         [exit status: 4]
-    "#]].assert_eq(&failing("echo 'log in first' >&2; exit 3", ""));
+    "#]]
+    .assert_eq(&failing("echo 'log in first' >&2; exit 3", ""));
     expect![[r#"
         ------- stderr -------
         error: the credential plugin `DIR/plugin` of the kubeconfig failed: its answer is not an ExecCredential
         [exit status: 4]
-    "#]].assert_eq(&failing("echo nonsense", ""));
+    "#]]
+    .assert_eq(&failing("echo nonsense", ""));
     expect![[r#"
         ------- stderr -------
         error: the credential plugin `DIR/plugin` of the kubeconfig failed: its answer has no status
         [exit status: 4]
-    "#]].assert_eq(&failing("echo '{}'", ""));
+    "#]]
+    .assert_eq(&failing("echo '{}'", ""));
     expect![[r#"
         ------- stderr -------
         error: the credential plugin `DIR/plugin` of the kubeconfig failed: its answer has neither a token nor a certificate
         [exit status: 4]
-    "#]].assert_eq(&failing(r#"echo '{"status":{}}'"#, ""));
+    "#]]
+    .assert_eq(&failing(r#"echo '{"status":{}}'"#, ""));
     let user = "exec:\n  apiVersion: client.authentication.k8s.io/v1\n  command: no-such-plugin\n  installHint: |\n    Install it with `cloud install`.";
     with_kubeconfig("status", &stub::kubeconfig("http://127.0.0.1:1", user)).shows(expect![[r#"
         ------- stderr -------
@@ -247,7 +251,8 @@ fn a_credential_plugin_that_hangs_can_be_interrupted() {
         ------- stderr -------
         error: interrupted; nothing was written
         [exit status: 130]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]

@@ -18,19 +18,22 @@ fn each_refusal_of_a_read() {
         ------- stderr -------
         Error from server (BadRequest): the server rejected our request for an unknown reason
         [exit status: 1]
-    "#]].assert_eq(&shift_with("400@get"));
+    "#]]
+    .assert_eq(&shift_with("400@get"));
     expect![[r#"
         ------- stderr -------
         error: You must be logged in to the server (Unauthorized)
         hint: check the user of the context: `kubectl config view --minify`
         [exit status: 4]
-    "#]].assert_eq(&shift_with("401@get"));
+    "#]]
+    .assert_eq(&shift_with("401@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (Forbidden): forbidden: an injected fault
         hint: `tidegate help rbac` prints the role that is needed
         [exit status: 4]
-    "#]].assert_eq(&shift_with("403@get"));
+    "#]]
+    .assert_eq(&shift_with("403@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (Conflict): Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again
@@ -40,22 +43,26 @@ fn each_refusal_of_a_read() {
         ------- stderr -------
         Error from server (Invalid): the server rejected our request due to an error in our request
         [exit status: 1]
-    "#]].assert_eq(&shift_with("422@get"));
+    "#]]
+    .assert_eq(&shift_with("422@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (TooManyRequests): the server has received too many requests and has asked us to try again later
         [exit status: 7]
-    "#]].assert_eq(&shift_with("429@get"));
+    "#]]
+    .assert_eq(&shift_with("429@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (InternalError): Internal error occurred: an injected fault
         [exit status: 1]
-    "#]].assert_eq(&shift_with("500@get"));
+    "#]]
+    .assert_eq(&shift_with("500@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (ServiceUnavailable): the server is currently unable to handle the request
         [exit status: 7]
-    "#]].assert_eq(&shift_with("503@get"));
+    "#]]
+    .assert_eq(&shift_with("503@get"));
     expect![[r#"
         ------- stderr -------
         Error from server (Timeout): the server was unable to return a response in the time allotted, but may still be processing the request
@@ -69,24 +76,28 @@ fn each_refusal_of_a_patch() {
         ------- stderr -------
         Error from server (BadRequest): the server rejected our request for an unknown reason
         [exit status: 1]
-    "#]].assert_eq(&shift_with("400@patch"));
+    "#]]
+    .assert_eq(&shift_with("400@patch"));
     expect![[r#"
         ------- stderr -------
         error: You must be logged in to the server (Unauthorized)
         hint: check the user of the context: `kubectl config view --minify`
         [exit status: 4]
-    "#]].assert_eq(&shift_with("401@patch"));
+    "#]]
+    .assert_eq(&shift_with("401@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (Forbidden): forbidden: an injected fault
         hint: `tidegate help rbac` prints the role that is needed
         [exit status: 4]
-    "#]].assert_eq(&shift_with("403@patch"));
+    "#]]
+    .assert_eq(&shift_with("403@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (NotFound): the server could not find the requested resource
         [exit status: 5]
-    "#]].assert_eq(&shift_with("404@patch"));
+    "#]]
+    .assert_eq(&shift_with("404@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (Conflict): Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again
@@ -96,28 +107,33 @@ fn each_refusal_of_a_patch() {
         ------- stderr -------
         Error from server (Invalid): the server rejected our request due to an error in our request
         [exit status: 1]
-    "#]].assert_eq(&shift_with("422@patch"));
+    "#]]
+    .assert_eq(&shift_with("422@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (TooManyRequests): the server has received too many requests and has asked us to try again later
         [exit status: 7]
-    "#]].assert_eq(&shift_with("429@patch"));
+    "#]]
+    .assert_eq(&shift_with("429@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (InternalError): Internal error occurred: an injected fault
         [exit status: 1]
-    "#]].assert_eq(&shift_with("500@patch"));
+    "#]]
+    .assert_eq(&shift_with("500@patch"));
     expect![[r#"
         ------- stderr -------
         Error from server (ServiceUnavailable): the server is currently unable to handle the request
         [exit status: 7]
-    "#]].assert_eq(&shift_with("503@patch"));
+    "#]]
+    .assert_eq(&shift_with("503@patch"));
     expect![[r#"
         ------- stderr -------
         error: the API server cannot reach the admission webhook validation.istio.io (is istiod down?); nothing was written
         caused by: the server was unable to return a response in the time allotted, but may still be processing the request
         [exit status: 7]
-    "#]].assert_eq(&shift_with("504@patch"));
+    "#]]
+    .assert_eq(&shift_with("504@patch"));
 }
 
 #[test]
@@ -184,7 +200,8 @@ fn somebody_else_wants_the_same() {
     sandbox.rest.put(&sandbox::path(NS, "carts"), &object).ok();
     expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]
@@ -201,7 +218,8 @@ fn something_unrelated_changes_meanwhile() {
     sandbox.rest.put(&sandbox::path(NS, "carts"), &object).ok();
     expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
     assert_eq!(sandbox.weights(NS, "carts", 1), [80, 20]);
     assert_eq!(sandbox.service(NS, "carts")["metadata"]["annotations"]["note"], "x");
 }
@@ -218,7 +236,8 @@ fn the_object_is_deleted_meanwhile() {
         ------- stderr -------
         Error from server (NotFound): virtualservices.networking.istio.io "carts" not found
         [exit status: 5]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
     // Created again, it is another one.
     let fresh = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "orders2"}, "spec": object["spec"],
@@ -244,7 +263,8 @@ fn the_object_is_made_anew_meanwhile() {
         error: `carts` was deleted and created again while this ran; nothing was written
         hint: look at it: `tidegate status carts`; then run this again
         [exit status: 6]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
     assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
 }
 

@@ -24,7 +24,8 @@ fn while_the_connection_opens() {
     interrupt(&child);
     expect![[r#"
         [killed]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]
@@ -38,7 +39,8 @@ fn while_it_reads() {
         ------- stderr -------
         error: interrupted; nothing was written
         [exit status: 130]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]
@@ -56,7 +58,8 @@ fn while_it_patches() {
         error: interrupted; carts may have been changed: the patch was sent and its answer not seen
         hint: look: `tidegate status vs/carts -n shop`; undo: `tidegate rollback vs/carts -n shop`
         [exit status: 130]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]
@@ -91,7 +94,8 @@ fn at_the_question() {
         context sandbox, namespace sockshop-production
           carts  http[0]  blue 100 -> 0   green 0 -> 100   green: 2 of 2 pods ready
         Promote carts? [y/N] ^Cerror: interrupted; nothing was written
-    "#]].assert_eq(&pty::plain(&screen));
+    "#]]
+    .assert_eq(&pty::plain(&screen));
     assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
 }
 
@@ -107,7 +111,8 @@ fn a_dry_run_has_nothing_to_undo() {
         ------- stderr -------
         error: interrupted; nothing was written
         [exit status: 130]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }
 
 #[test]
@@ -141,5 +146,6 @@ fn a_request_to_end_is_an_interruption_too() {
         ------- stderr -------
         error: interrupted; nothing was written
         [exit status: 130]
-    "#]].assert_eq(&run::finish(child).to_string());
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
 }

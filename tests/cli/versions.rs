@@ -13,13 +13,15 @@ fn a_server_without_v1_is_asked_for_the_versions_before() {
                 GET /apis/networking.istio.io/v1/namespaces/shop/virtualservices/carts
                 GET /apis/networking.istio.io/VERSION/namespaces/shop/virtualservices/carts
                 PATCH /apis/networking.istio.io/VERSION/namespaces/shop/virtualservices/carts?fieldManager=tidegate
-            "#]].assert_eq(&log),
+            "#]]
+            .assert_eq(&log),
             _ => expect![[r#"
                 GET /apis/networking.istio.io/v1/namespaces/shop/virtualservices/carts
                 GET /apis/networking.istio.io/v1beta1/namespaces/shop/virtualservices/carts
                 GET /apis/networking.istio.io/VERSION/namespaces/shop/virtualservices/carts
                 PATCH /apis/networking.istio.io/VERSION/namespaces/shop/virtualservices/carts?fieldManager=tidegate
-            "#]].assert_eq(&log),
+            "#]]
+            .assert_eq(&log),
         }
         tidegate("status").with(cluster.kubeconfig()).succeeds();
         tidegate("shift carts --weights 80/20").with(cluster.kubeconfig()).succeeds();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Controllers, by_owner, condition, labels, number, ready};
+use super::{Controllers, by_owner, condition, events, labels, number, ready};
 use crate::sandbox::kinds::{PODS, REPLICA_SETS};
 use crate::sandbox::store::{Object, text};
 use crate::sandbox::{names, time};
@@ -22,7 +22,7 @@ pub fn reconcile(controllers: &mut Controllers) {
     }
     let store = &controllers.store;
     let alive: Vec<Object> = store.list(&PODS, "");
-    controllers.since.retain(|what, _| what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what));
+    controllers.waiting.retain(|what, _| what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what));
 }
 
 fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
@@ -32,7 +32,8 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
     pods.sort_by_key(|pod| !ready(pod));
     while pods.len() > wanted {
         if let Some(pod) = pods.pop() {
-            controllers.store.remove(&PODS, &pod).ok();
+            let last = Value::clone(&pod);
+            controllers.store.remove(&PODS, &pod, last).ok();
         }
     }
     let mut attempt = 0;
@@ -65,6 +66,7 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
 fn pod(set: &Value, name: &str) -> Value {
     let mut metadata = set.pointer("/spec/template/metadata").cloned().unwrap_or(json!({}));
     metadata["name"] = name.into();
+    metadata["generateName"] = format!("{}-", text(set, "/metadata/name")).into();
     metadata["labels"] = labels(set, "/spec/template/metadata/labels").into();
     let mut spec = set.pointer("/spec/template/spec").cloned().unwrap_or(json!({}));
     spec["nodeName"] = "sandbox".into();
@@ -82,10 +84,15 @@ fn start(controllers: &mut Controllers, pod: &Object) {
     if ready(pod) {
         return controllers.forget(&uid);
     }
+    let waiting = text(pod, "/status/containerStatuses/0/state/waiting/reason");
+    if waiting == "ImagePullBackOff" {
+        // Nothing more will come of it.
+        return controllers.forget(&uid);
+    }
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
     let containers: Vec<Value> = containers.into_iter().flatten().cloned().collect();
     let bad = containers.iter().find(|c| missing(text(c, "/image")));
-    let due = controllers.elapsed(&uid) >= START;
+    let due = controllers.passed(&uid, START);
     let mut new = Value::clone(pod);
     if text(pod, "/status/podIP").is_empty() {
         controllers.addresses += 1;
@@ -101,10 +108,6 @@ fn start(controllers: &mut Controllers, pod: &Object) {
         }
     }
     let running = due && bad.is_none();
-    if bad.is_some() && text(pod, "/status/containerStatuses/0/state/waiting/reason") == "ImagePullBackOff" {
-        // Nothing more will come of it.
-        controllers.forget(&uid);
-    }
     new["status"]["phase"] = if running { "Running" } else { "Pending" }.into();
     new["status"]["containerStatuses"] =
         containers.iter().map(|container| container_status(container, pod, running, due)).collect();
@@ -121,6 +124,10 @@ fn start(controllers: &mut Controllers, pod: &Object) {
         pod_condition(pod, "ContainersReady", status, reason, &message),
         pod_condition(pod, "PodScheduled", "True", "", ""),
     ]);
+    if let Some(bad) = bad.filter(|_| due) {
+        let message = format!("Failed to pull image {:?}: manifest unknown", text(bad, "/image"));
+        events::record(controllers, pod, "Warning", "Failed", &message);
+    }
     controllers.write(&PODS, pod, new);
 }
 

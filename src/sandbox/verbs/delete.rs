@@ -48,7 +48,7 @@ pub async fn delete(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     for (precondition, field, wanted) in [("UID", "uid", &wishes.uid), ("ResourceVersion", "resourceVersion", &wishes.version)] {
         let present = text(&old, &format!("/metadata/{field}"));
         if !wanted.is_empty() && wanted != present {
-            return Err(Failure::conflict_because(
+            return Err(Failure::precondition(
                 kind,
                 &target.name,
                 &format!(
@@ -63,7 +63,7 @@ pub async fn delete(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
         true => old,
         false => remove(&server.store, kind, &old, wishes.orphan).ok_or_else(|| Failure::conflict(kind, &target.name))?,
     };
-    if kind.plural == "namespaces" || kind.plural == "pods" || held(&last) {
+    if ["namespaces", "pods", "services"].contains(&kind.plural) || held(&last) {
         return Ok(present::object(call, StatusCode::OK, &last));
     }
     let mut details = json!({"name": target.name});
@@ -106,10 +106,15 @@ fn held(object: &Value) -> bool {
 pub fn remove(store: &Store, kind: &'static Kind, object: &Object, orphan: bool) -> Option<Object> {
     if held(object) {
         let mut marked = Value::clone(object);
-        metadata_of(&mut marked).insert("deletionTimestamp".into(), time::now().into());
+        let metadata = metadata_of(&mut marked);
+        metadata.insert("deletionTimestamp".into(), time::now().into());
+        metadata.insert("deletionGracePeriodSeconds".into(), 0.into());
+        if let Some(generation) = metadata.get("generation").and_then(Value::as_u64) {
+            metadata.insert("generation".into(), (generation + 1).into());
+        }
         return store.write(kind, Expect::Same(object), marked).ok();
     }
-    let last = store.remove(kind, object).ok()?;
+    let last = store.remove(kind, object, Value::clone(object)).ok()?;
     let uid = text(object, "/metadata/uid");
     let name = text(object, "/metadata/name");
     for other_kind in KINDS {

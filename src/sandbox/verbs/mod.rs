@@ -1,5 +1,6 @@
 //! What can be done with objects.
 
+mod check;
 pub mod delete;
 pub mod patch;
 pub mod read;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::request::Call;
 use super::respond::Body;
 use super::server::Server;
-use super::status::Failure;
+use super::status::{Failure, json_error};
 
 /// Does what a call asks for; texts for `Warning` headers are added to `warnings`.
 pub async fn run(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
@@ -32,23 +33,21 @@ pub async fn run(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Re
 
 /// Reads the object in a body.
 fn decode(call: &Call) -> Result<Value, Failure> {
-    let kind = call.target.kind;
-    let unrecognised = |error: String| {
+    let unrecognised = |why: String| {
+        let body = String::from_utf8_lossy(&call.body);
         Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {error}",
-            kind.kind, call.target.version, kind.kind
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {why} ({body})",
+            call.target.kind.kind
         ))
     };
     let value: Value = match call.content_type.as_str() {
-        "" | "application/json" => serde_json::from_slice(&call.body).map_err(|e| unrecognised(e.to_string()))?,
+        "" | "application/json" => serde_json::from_slice(&call.body).map_err(|e| unrecognised(json_error(&e)))?,
         "application/yaml" => serde_yaml::from_slice(&call.body).map_err(|e| unrecognised(e.to_string()))?,
-        other => {
+        _ => {
             return Err(Failure::new(
                 415,
                 "UnsupportedMediaType",
-                format!(
-                    "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml (not {other})"
-                ),
+                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
             ));
         }
     };

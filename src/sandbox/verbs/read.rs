@@ -9,7 +9,7 @@ use crate::sandbox::request::Call;
 use crate::sandbox::respond::Body;
 use crate::sandbox::select::Selector;
 use crate::sandbox::server::Server;
-use crate::sandbox::status::Failure;
+use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::Object;
 
 /// One object.
@@ -29,7 +29,7 @@ pub fn find(server: &Server, call: &Call) -> Result<Object, Failure> {
 
 /// The selector of a list or a watch.
 pub fn selector(call: &Call) -> Result<Selector, Failure> {
-    Selector::parse(call.target.kind, call.target.version, call.query.get("labelSelector"), call.query.get("fieldSelector"))
+    Selector::parse(call.target.kind, call.query.get("labelSelector"), call.query.get("fieldSelector"))
 }
 
 /// A collection, perhaps in chunks: each chunk shows the revision of the first.
@@ -48,11 +48,20 @@ pub fn list(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     if !token.is_empty() && !asked.is_empty() && asked != "0" {
         return Err(Failure::bad_request("specifying resource version is not allowed when using continue"));
     }
+    if !matching.is_empty() && asked.is_empty() {
+        let cause = Cause {
+            reason: "FieldValueForbidden",
+            field: "resourceVersionMatch".into(),
+            message: "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided".into(),
+        };
+        return Err(Failure::invalid_as("ListOptions", "meta.k8s.io", "", &[cause]));
+    }
     let newest = server.store.revision();
     let (at, after) = match token {
         "" => (exact_revision(asked, matching, newest)?, None),
         token => {
-            let (revision, key) = Token::decode(token).ok_or_else(|| Failure::bad_request("continue key is not valid"))?;
+            let (revision, key) =
+                Token::decode(token).ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid"))?;
             (Some(revision), Some(key))
         }
     };
@@ -87,27 +96,28 @@ fn exact_revision(asked: &str, matching: &str, newest: u64) -> Result<Option<u64
     if asked.is_empty() || asked == "0" {
         return Ok(None);
     }
-    let revision = revision(asked)?;
+    let revision: u64 = asked.parse().map_err(|_| {
+        let problem = not_a_revision(asked);
+        Failure::bad_request(format!("invalid resource version: resourceVersion: {problem}"))
+    })?;
     if revision > newest {
         return Err(too_large(revision, newest));
     }
     Ok((matching == "Exact").then_some(revision))
 }
 
-/// Reads a resource version.
-pub fn revision(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|_| {
-        Failure::bad_request(format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
-    })
+/// What the API server says of a resource version that is no number.
+pub fn not_a_revision(text: &str) -> String {
+    format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
 }
 
 /// The answer to a resource version of the future.
-pub fn too_large(revision: u64, newest: u64) -> Failure {
+fn too_large(revision: u64, newest: u64) -> Failure {
     let mut failure = Failure::new(504, "Timeout", format!("Timeout: Too large resource version: {revision}, current: {newest}"));
-    failure.details = Some(serde_json::json!({
+    failure.details = Some(Box::new(serde_json::json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,
-    }));
+    })));
     failure
 }
 

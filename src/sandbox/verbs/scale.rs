@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::text;
 
 /// An object's scale.
@@ -30,7 +31,12 @@ pub fn of(object: &Value) -> Value {
 }
 
 /// The object with the replicas and the resource version of `scale`.
-pub fn into(object: &Value, scale: &Value) -> Value {
+pub fn into(object: &Value, scale: &Value) -> Result<Value, Failure> {
+    let replicas = scale.pointer("/spec/replicas").unwrap_or(&Value::Null);
+    if !replicas.is_null() && !replicas.is_u64() {
+        let cause = Cause::invalid("spec.replicas", format!("{replicas}: must be greater than or equal to 0"));
+        return Err(Failure::invalid_as("Scale", "autoscaling", text(object, "/metadata/name"), &[cause]));
+    }
     let mut object = object.clone();
     if let (Some(replicas), Some(spec)) = (scale.pointer("/spec/replicas"), object.get_mut("spec").and_then(Value::as_object_mut))
     {
@@ -41,5 +47,5 @@ pub fn into(object: &Value, scale: &Value) -> Value {
     {
         metadata.insert("resourceVersion".into(), version.clone());
     }
-    object
+    Ok(object)
 }

@@ -32,14 +32,12 @@ pub fn watch(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     let newest = server.store.revision();
     let start = match asked {
         "" | "0" => None,
-        asked => Some(read::revision(asked)?),
+        asked => Some(asked.parse().map_err(|_| {
+            let problem = read::not_a_revision(asked);
+            Failure::new(500, "", format!("resourceVersion: {problem}"))
+        })?),
     };
     let initial = start.is_none() || call.query.flag("sendInitialEvents");
-    if let Some(start) = start
-        && start > newest
-    {
-        return Err(read::too_large(start, newest));
-    }
     let seconds: Option<u64> = call.query.get("timeoutSeconds").parse().ok();
     let limit = seconds.filter(|s| *s > 0).map_or(LONGEST, Duration::from_secs);
     let now = Instant::now();
@@ -174,13 +172,18 @@ impl Watcher {
     fn send_change(&mut self, change: &Change) {
         let before = change.before.as_ref().is_some_and(|object| self.selects(object));
         let after = !change.deleted && self.selects(&change.after);
-        let event = match (before, after) {
-            (false, true) => "ADDED",
-            (true, true) => "MODIFIED",
-            (true, false) => "DELETED",
-            (false, false) => return,
-        };
-        self.show(event, &change.after);
+        match (before, after) {
+            (false, true) => self.show("ADDED", &change.after),
+            (true, true) => self.show("MODIFIED", &change.after),
+            (true, false) if change.deleted => self.show("DELETED", &change.after),
+            (true, false) => {
+                // As it was when it was last selected, at the revision of the change.
+                let mut last = change.before.as_deref().cloned().unwrap_or(Value::Null);
+                last["metadata"]["resourceVersion"] = change.revision.to_string().into();
+                self.show("DELETED", &last);
+            }
+            (false, false) => {}
+        }
     }
 
     fn send_bookmark(&mut self, initial_end: bool) {

@@ -3,33 +3,30 @@
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{decode, read, scale};
+use super::{check, decode, read, scale};
 use crate::sandbox::admission;
 use crate::sandbox::defaults;
 use crate::sandbox::kinds::NAMESPACES;
 use crate::sandbox::managed;
-use crate::sandbox::present::{self, tidy};
+use crate::sandbox::present;
 use crate::sandbox::request::Call;
 use crate::sandbox::respond::Body;
 use crate::sandbox::schema;
 use crate::sandbox::server::Server;
 use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::{Expect, Object, text};
-use crate::sandbox::{names, time};
+use crate::sandbox::{names, shape, time};
 
 /// Creates an object.
 pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let target = &call.target;
     let kind = target.kind;
     let mut object = decode(call)?;
-    check_type(call, &object)?;
+    check::form(call, &object)?;
+    check::kind_and_version(call, &object)?;
+    shape::without_null(&mut object);
     let unknown = schema::prune(kind, &mut object);
-    report_unknown(call, unknown, warnings, |list| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: strict decoding error: {list}",
-            kind.kind, target.version, kind.kind
-        ))
-    })?;
+    check::unknown(call, unknown, warnings, |why| check::unfit(call, why))?;
     place(server, call, &mut object)?;
     let name = text(&object, "/metadata/name").to_owned();
     if let Some(cause) = names::check(kind, &name) {
@@ -42,15 +39,16 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     }
     metadata.insert("uid".into(), uid.into());
     metadata.insert("creationTimestamp".into(), time::now().into());
-    metadata.insert("generation".into(), 1.into());
+    if kind.generation() {
+        metadata.insert("generation".into(), 1.into());
+    }
     if kind.subresources.contains(&"status") && kind.plural != "namespaces" {
-        drop_member(&mut object, "status");
+        set_member(&mut object, "status", None);
     }
     defaults::apply(kind, &mut object);
-    check(call, &name, &object)?;
+    check::content(call, &name, &object)?;
     managed::update(target, None, &mut object, &call.manager);
     stored_type(call, &mut object);
-    tidy(kind.custom, &mut object);
     if server.store.get(kind, &target.namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
@@ -66,6 +64,7 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
 pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let kind = call.target.kind;
     let sent = decode(call)?;
+    check::form(call, &sent)?;
     let name = text(&sent, "/metadata/name");
     if name != call.target.name {
         return Err(Failure::bad_request(format!(
@@ -76,29 +75,27 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     let old = read::find(server, call)?;
     let uid = text(&sent, "/metadata/uid");
     if !uid.is_empty() && uid != text(&old, "/metadata/uid") {
+        let key = match kind.group {
+            "" => kind.plural.to_owned(),
+            group => format!("{group}/{}", kind.plural),
+        };
         let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            kind.qualified(),
+            "StorageError: invalid object, Code: 4, Key: /registry/{key}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             call.target.namespace,
             text(&old, "/metadata/uid")
         );
         return Err(Failure::conflict_because(kind, name, &why));
     }
     let new = match call.target.sub.as_str() {
-        "scale" => scale::into(&old, &sent),
+        "scale" => scale::into(&old, &sent)?,
         _ => {
-            check_type(call, &sent)?;
+            check::kind_and_version(call, &sent)?;
             sent
         }
     };
-    let stored = replace(server, call, &old, new, warnings, |list, _| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: strict decoding error: {list}",
-            kind.kind, call.target.version, kind.kind
-        ))
-    })
-    .await?
-    .ok_or_else(|| Failure::conflict(kind, &call.target.name))?;
+    let stored = replace(server, call, &old, new, warnings, |why, _| check::unfit(call, why))
+        .await?
+        .ok_or_else(|| Failure::conflict(kind, &call.target.name))?;
     Ok(answer(call, &stored))
 }
 
@@ -111,7 +108,7 @@ pub fn answer(call: &Call, stored: &Value) -> Response<Body> {
 }
 
 /// Puts `new` in the place of `old`; `None` when another write came first. `strict` makes the failure of strict
-/// field validation from the unknown fields and the object.
+/// field validation from what is wrong and the object.
 pub async fn replace(
     server: &Server,
     call: &Call,
@@ -123,35 +120,27 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
+    check::kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
     let as_sent = new.clone();
+    shape::without_null(&mut new);
     let unknown = schema::prune(kind, &mut new);
-    report_unknown(call, unknown, warnings, |list| strict(list, &as_sent))?;
-    keep_system_fields(call, old, &mut new)?;
+    check::unknown(call, unknown, warnings, |why| strict(why, &as_sent))?;
+    check::system_fields(call, old, &mut new)?;
     if target.sub == "status" {
         let status = new.get("status").cloned();
-        let version = new.pointer("/metadata/resourceVersion").cloned();
         new = Value::clone(old);
         set_member(&mut new, "status", status);
-        set_version(&mut new, version);
     } else if kind.subresources.contains(&"status") {
         set_member(&mut new, "status", old.get("status").cloned());
     }
     defaults::apply(kind, &mut new);
-    check(call, name, &new)?;
-    let differs = |part: &str| old.get(part) != new.get(part);
-    let content = new
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(part, _)| !["metadata", "status", "apiVersion"].contains(&part.as_str()) && differs(part));
-    let generation = old.pointer("/metadata/generation").and_then(Value::as_u64);
-    if let Some(generation) = generation {
-        let generation = generation + u64::from(content || differs("spec"));
+    check::content(call, name, &new)?;
+    if let Some(generation) = old.pointer("/metadata/generation").and_then(Value::as_u64) {
+        let generation = generation + u64::from(content(old) != content(&new));
         metadata_of(&mut new).insert("generation".into(), generation.into());
     }
     managed::update(target, Some(old), &mut new, &call.manager);
     stored_type(call, &mut new);
-    tidy(kind.custom, &mut new);
     admission::review(server, call, "UPDATE", Some(old), Some(&new), warnings).await?;
     if new == **old {
         return Ok(Some(old.clone()));
@@ -162,71 +151,19 @@ pub async fn replace(
     let finished = new.pointer("/metadata/deletionTimestamp").is_some()
         && new.pointer("/metadata/finalizers").is_none_or(|f| *f == json!([]));
     let written = match finished {
-        true => server.store.remove(kind, old),
+        true => server.store.remove(kind, old, new),
         false => server.store.write(kind, Expect::Same(old), new),
     };
     Ok(written.ok())
 }
 
-/// Carries over what clients do not decide, and refuses changes to what is fixed.
-fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), Failure> {
-    let target = &call.target;
-    let kind = target.kind;
-    let mut causes = Vec::new();
-    let metadata = metadata_of(new);
-    let wanted_version = metadata.get("resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
-    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"] {
-        let present = old.pointer(&format!("/metadata/{field}"));
-        match (present, metadata.get(field)) {
-            (Some(present), None | Some(Value::Null)) => {
-                metadata.insert(field.into(), present.clone());
-            }
-            (None, Some(_)) => {
-                metadata.shift_remove(field);
-            }
-            (Some(present), Some(wanted)) if present != wanted => causes.push(Cause {
-                reason: "FieldValueInvalid",
-                field: format!("metadata.{field}"),
-                message: format!("Invalid value: {wanted}: field is immutable"),
-            }),
-            _ => {}
-        }
-    }
-    if !causes.is_empty() {
-        return Err(Failure::invalid(kind, &target.name, &causes));
-    }
-    let version = text(old, "/metadata/resourceVersion");
-    if wanted_version.is_empty() && kind.custom {
-        let cause = Cause {
-            reason: "FieldValueInvalid",
-            field: "metadata.resourceVersion".into(),
-            message: "Invalid value: 0: must be specified for an update".into(),
-        };
-        return Err(Failure::invalid(kind, &target.name, &[cause]));
-    }
-    if !wanted_version.is_empty() && wanted_version != version {
-        return Err(Failure::conflict(kind, &target.name));
-    }
-    metadata.insert("resourceVersion".into(), version.into());
-    Ok(())
-}
-
-fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
-    let wanted = call.target.api_version();
-    let version = text(object, "/apiVersion");
-    if !version.is_empty() && version != wanted {
-        return Err(Failure::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({wanted})"
-        )));
-    }
-    let kind = text(object, "/kind");
-    if !kind.is_empty() && kind != call.target.kind.kind {
-        return Err(Failure::bad_request(format!(
-            "the kind in the data ({kind}) does not match the expected kind ({})",
-            call.target.kind.kind
-        )));
-    }
-    Ok(())
+/// What an object's generation counts the changes of.
+fn content(object: &Value) -> Vec<(&String, &Value)> {
+    let aside = ["apiVersion", "kind", "metadata", "status"];
+    let parts = object.as_object().into_iter().flatten();
+    let mut parts: Vec<_> = parts.filter(|(name, _)| !aside.contains(&name.as_str())).collect();
+    parts.sort_by_key(|(name, _)| *name);
+    parts
 }
 
 /// Puts an object into the namespace of the request and gives it a name.
@@ -253,41 +190,20 @@ fn place(server: &Server, call: &Call, object: &mut Value) -> Result<(), Failure
     if text(object, "/metadata/name").is_empty() {
         let prefix = text(object, "/metadata/generateName").to_owned();
         if prefix.is_empty() {
-            let cause = Cause {
+            let mut causes = vec![Cause {
                 reason: "FieldValueRequired",
                 field: "metadata.name".into(),
                 message: "Required value: name or generateName is required".into(),
-            };
-            return Err(Failure::invalid(kind, "", &[cause]));
+            }];
+            if kind.custom {
+                causes.push(schema::unchecked());
+            }
+            return Err(Failure::invalid(kind, "", &causes));
         }
         let name = format!("{prefix}{}", names::suffix(&prefix, server.store.revision()));
         metadata_of(object).insert("name".into(), name.into());
     }
     Ok(())
-}
-
-fn report_unknown(
-    call: &Call,
-    unknown: Vec<String>,
-    warnings: &mut Vec<String>,
-    strict: impl FnOnce(&str) -> Failure,
-) -> Result<(), Failure> {
-    let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-    match call.query.get("fieldValidation") {
-        _ if unknown.is_empty() => {}
-        "Ignore" => {}
-        "Strict" => return Err(strict(&unknown.join(", "))),
-        _ => warnings.extend(unknown),
-    }
-    Ok(())
-}
-
-fn check(call: &Call, name: &str, object: &Value) -> Result<(), Failure> {
-    let causes = schema::check(call.target.kind, object);
-    match causes.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::invalid(call.target.kind, name, &causes)),
-    }
 }
 
 /// Whatever version it was sent in, an object is stored in one.
@@ -300,42 +216,22 @@ fn stored_type(call: &Call, object: &mut Value) {
 
 /// The metadata of an object, made when there is none.
 pub fn metadata_of(object: &mut Value) -> &mut Map<String, Value> {
-    object_member(object, "metadata")
-}
-
-fn object_member<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
-    if !object.is_object() {
-        *object = json!({});
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
     }
-    let member = &mut object[name];
-    if !member.is_object() {
-        *member = json!({});
-    }
-    match member {
+    match &mut object["metadata"] {
         Value::Object(members) => members,
         _ => unreachable!("it was just made an object"),
     }
 }
 
+/// Gives an object this member, or takes it away.
 fn set_member(object: &mut Value, name: &str, value: Option<Value>) {
-    if let Some(members) = object.as_object_mut() {
-        match value {
-            Some(value) => {
-                members.insert(name.into(), value);
-            }
-            None => {
-                members.shift_remove(name);
-            }
-        }
-    }
-}
-
-fn drop_member(object: &mut Value, name: &str) {
-    set_member(object, name, None);
-}
-
-fn set_version(object: &mut Value, version: Option<Value>) {
-    if let Some(version) = version {
-        metadata_of(object).insert("resourceVersion".into(), version);
-    }
+    let Some(members) = object.as_object_mut() else {
+        return;
+    };
+    match value {
+        Some(value) => members.insert(name.into(), value),
+        None => members.shift_remove(name),
+    };
 }
