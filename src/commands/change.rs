@@ -449,7 +449,7 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
     let stuck: Vec<&str> = all
         .iter()
         .filter(|(_, _, outcome)| matches!(outcome, Outcome::Stuck(_)))
-        .map(|(service, _, _)| service.name.as_str())
+        .map(|(service, _, _)| service.typed.as_str())
         .collect();
     let mut error = match all.len() {
         1 => (*first).clone(),
