@@ -1,5 +1,6 @@
 use crate::support::*;
 use serde_json::Value;
+use std::sync::{Arc, Mutex};
 
 const NS: &str = "sockshop-production";
 
@@ -159,16 +160,20 @@ fn objects_that_hold_nothing() {
         }
     }
     tidegate("status -n shop").on(&sandbox).shows(expect![[r#"
-        NAME        ROUTE                   DESTINATION         ROLE     WEIGHT   SHARE    READY    CHANGED
-        empty       <none>                  <no routes>         <none>   <none>   <none>   <none>   <unknown>
-        null        <none>                  <no routes>         <none>   <none>   <none>   <none>   <unknown>
-        routeless   http[0]                 <no destinations>   <none>   <none>   <none>   <none>   TIME by
-        routeless   http[1] (unreachable)   <no destinations>   <none>   <none>   <none>   <none>   TIME by
-        specless    <none>                  <no routes>         <none>   <none>   <none>   <none>   <unknown>
+        NAME       ROUTE                  DESTINATION        ROLE    WEIGHT  SHARE   READY   CHANGED
+        empty      <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
+        null       <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
+        routeless  http[0]                <no destinations>  <none>  <none>  <none>  <none>  TIME by
+        routeless  http[1] (unreachable)  <no destinations>  <none>  <none>  <none>  <none>  TIME by
+        specless   <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
         ------- stderr -------
         4 services
     "#]]);
-    tidegate("rollback empty -n shop").on(&sandbox).shows(expect![[""]]);
+    tidegate("rollback empty -n shop").on(&sandbox).shows(expect![[r#"
+        ------- stderr -------
+        error: no route of `empty` has weights
+        [exit status: 5]
+    "#]]);
     tidegate("history empty -n shop").on(&sandbox).shows(expect![[r#"
         ------- stderr -------
         No changes recorded for empty.
@@ -221,46 +226,71 @@ fn quoted_weights_of_old_objects_are_written_as_numbers() {
     assert_eq!(edits.iter().map(|one| &one["value"]).collect::<Vec<_>>(), [&json!(80), &json!(20)]);
 }
 
+/// `carts` with these routes, on a server that does nothing but keep it.
+fn keeper(routes: Vec<Value>) -> (stub::Stub, Arc<Mutex<Value>>) {
+    let object = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"namespace": "shop", "name": "carts", "uid": "u1", "resourceVersion": "1"},
+        "spec": {"hosts": ["carts"], "http": routes},
+    });
+    let kept = Arc::new(Mutex::new(object));
+    let state = kept.clone();
+    let cluster = stub::Stub::new(move |request| {
+        let mut object = state.lock().expect("not poisoned");
+        if request.method == "PATCH" {
+            let sent: Vec<Value> = serde_json::from_slice(&request.body).expect("a patch");
+            let edits: Vec<Value> = sent.into_iter().filter(|operation| operation["op"] != "test").collect();
+            let edits: json_patch::Patch = serde_json::from_value(json!(edits)).expect("RFC 6902");
+            json_patch::patch(&mut object, &edits).expect("it applies");
+        }
+        stub::Answer::json(200, &object)
+    });
+    (cluster, kept)
+}
+
+fn between(blue: u32, green: u32) -> Value {
+    let to = |subset: &str, weight: u32| json!({"destination": {"host": "carts", "subset": subset}, "weight": weight});
+    json!([to("blue", blue), to("green", green)])
+}
+
 #[test]
 fn five_thousand_routes() {
-    let sandbox = Sandbox::empty();
-    let to = |subset: &str, weight: u32| json!({"destination": {"host": "carts", "subset": subset}, "weight": weight});
-    let routes: Vec<Value> = (0..5000)
-        .map(|place| {
-            let route = if place == 4321 { json!([to("blue", 100), to("green", 0)]) } else { json!([to("blue", 0)]) };
-            json!({"name": format!("r{place}"), "match": [{"uri": {"exact": format!("/{place}")}}], "route": route})
-        })
-        .collect();
-    virtual_service(&sandbox, "carts", json!({"hosts": ["carts"], "http": routes}));
-    tidegate("shift carts -n shop --weights 80/20 --no-preflight").on(&sandbox).shows(expect![[r#"
+    let routes = (0..5000).map(|place| {
+        let route = if place == 4321 { between(100, 0) } else { json!([{"destination": {"host": "carts", "subset": "blue"}}]) };
+        json!({"name": format!("r{place}"), "match": [{"uri": {"exact": format!("/{place}")}}], "route": route})
+    });
+    let (cluster, kept) = keeper(routes.collect());
+    let before = kept.lock().expect("not poisoned")["spec"].clone();
+    tidegate("shift carts --weights 80/20 --no-preflight").with(cluster.kubeconfig()).shows(expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
     "#]]);
-    assert_eq!(sandbox.weights("shop", "carts", 4321), [80, 20]);
-    tidegate("rollback carts -n shop").on(&sandbox).shows(expect![[r#"
+    assert_eq!(kept.lock().expect("not poisoned")["spec"]["http"][4321]["route"], between(80, 20));
+    tidegate("rollback carts").with(cluster.kubeconfig()).shows(expect![[r#"
         virtualservice.networking.istio.io/carts rolled back: blue 80 -> 100, green 20 -> 0
     "#]]);
-    let output = tidegate("shift carts -n shop --weights 50/50/0 --no-preflight").on(&sandbox).run();
-    assert_eq!(output.status, Some(2), "{output}");
+    assert_eq!(kept.lock().expect("not poisoned")["spec"], before);
+    // What does not fit is told with a screenful of them.
+    let output = tidegate("shift carts --weights old=50,new=50 --no-preflight").with(cluster.kubeconfig()).run();
+    assert_eq!(output.status, Some(5), "{output}");
     assert!(output.stderr.lines().count() < 30, "{output}");
+    let output = tidegate("status carts").with(cluster.kubeconfig()).run();
+    assert_eq!(output.stdout.lines().count(), 5002, "{output}");
 }
 
 #[test]
 fn more_routes_at_once_than_a_patch_can_hold() {
-    let sandbox = Sandbox::empty();
-    let to = |subset: &str, weight: u32| json!({"destination": {"host": "carts", "subset": subset}, "weight": weight});
-    let routes: Vec<Value> = (0..2500)
-        .map(|place| json!({"match": [{"uri": {"exact": format!("/{place}")}}], "route": [to("blue", 100), to("green", 0)]}))
-        .collect();
-    virtual_service(&sandbox, "carts", json!({"hosts": ["carts"], "http": routes}));
-    tidegate("shift carts -n shop --weights 80/20 --no-preflight").on(&sandbox).shows(expect![[r#"
+    let routes = (0..2500).map(|place| json!({"match": [{"uri": {"exact": format!("/{place}")}}], "route": between(100, 0)}));
+    let (cluster, kept) = keeper(routes.collect());
+    tidegate("shift carts --weights 80/20 --no-preflight").with(cluster.kubeconfig()).shows(expect![[r#"
         ------- stderr -------
-        error: 2500 routes of virtualservice.networking.istio.io/carts at once are more than the API server takes in one patch (12503 operations, at most 10000)
+        error: 2500 routes of virtualservice.networking.istio.io/carts at once are more than the API server takes in one patch (12504 operations, at most 10000)
         hint: choose some of them with `--route`
         [exit status: 2]
     "#]]);
-    tidegate("shift carts -n shop --weights 80/20 --no-preflight --route 7").on(&sandbox).shows(expect![[r#"
+    tidegate("shift carts --weights 80/20 --no-preflight --route 7").with(cluster.kubeconfig()).shows(expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
     "#]]);
+    assert_eq!(kept.lock().expect("not poisoned")["spec"]["http"][7]["route"], between(80, 20));
 }
 
 #[test]

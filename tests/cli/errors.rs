@@ -36,7 +36,7 @@ fn each_refusal_of_a_read() {
     .assert_eq(&shift_with("403@get"));
     expect![[r#"
         ------- stderr -------
-        Error from server (Conflict): Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again
+        Error from server (Conflict): Operation cannot be fulfilled on virtualservices.networking.istio.io "carts": the object has been modified; please apply your changes to the latest version and try again
         [exit status: 6]
     "#]].assert_eq(&shift_with("409@get"));
     expect![[r#"
@@ -94,13 +94,13 @@ fn each_refusal_of_a_patch() {
     .assert_eq(&shift_with("403@patch"));
     expect![[r#"
         ------- stderr -------
-        Error from server (NotFound): the server could not find the requested resource
-        [exit status: 5]
+        error: `carts` was deleted while this ran; nothing was written
+        [exit status: 6]
     "#]]
     .assert_eq(&shift_with("404@patch"));
     expect![[r#"
         ------- stderr -------
-        Error from server (Conflict): Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again
+        Error from server (Conflict): Operation cannot be fulfilled on virtualservices.networking.istio.io "carts": the object has been modified; please apply your changes to the latest version and try again
         [exit status: 6]
     "#]].assert_eq(&shift_with("409@patch"));
     expect![[r#"
@@ -129,8 +129,7 @@ fn each_refusal_of_a_patch() {
     .assert_eq(&shift_with("503@patch"));
     expect![[r#"
         ------- stderr -------
-        error: the API server cannot reach the admission webhook validation.istio.io (is istiod down?); nothing was written
-        caused by: the server was unable to return a response in the time allotted, but may still be processing the request
+        error: the API server SERVER did not answer the patch: the server was unable to return a response in the time allotted, but may still be processing the request; it was not carried out
         [exit status: 7]
     "#]]
     .assert_eq(&shift_with("504@patch"));
@@ -234,8 +233,8 @@ fn the_object_is_deleted_meanwhile() {
     sandbox.rest.delete(&sandbox::path(NS, "carts")).ok();
     expect![[r#"
         ------- stderr -------
-        Error from server (NotFound): virtualservices.networking.istio.io "carts" not found
-        [exit status: 5]
+        error: `carts` was deleted while this ran; nothing was written
+        [exit status: 6]
     "#]]
     .assert_eq(&run::finish(child).to_string());
     // Created again, it is another one.

@@ -140,8 +140,7 @@ fn help_is_answered_without_files_or_servers() {
 #[test]
 fn the_role_that_help_prints_is_enough() {
     let output = tidegate("help rbac").succeeds();
-    let yaml = output.stdout.split_once("\n\n").and_then(|(_, rest)| rest.split_once("\n\n")).expect("a role").0;
-    let role: serde_json::Value = serde_yaml::from_str(yaml).expect("YAML");
+    let role: serde_json::Value = serde_yaml::from_str(&output.raw).expect("YAML");
     let allowed = |resource: &str, verb: &str| {
         role["rules"].as_array().expect("rules").iter().any(|rule| {
             let has = |key: &str, value: &str| rule[key].as_array().is_some_and(|list| list.iter().any(|one| one == value));

@@ -11,11 +11,11 @@ fn lists_what_was_changed_by_whom_and_why() {
     tidegate("promote carts").on(&sandbox).env("TIDEGATE_BY", "ci (job 7)").succeeds();
     tidegate("rollback carts --reason").arg("5xx at checkout").on(&sandbox).succeeds();
     tidegate("history carts").on(&sandbox).shows(expect![[r#"
-        REVISION   CHANGED                                  VERB       WEIGHTS                     REASON
-        1          TIME by kubectl-create   found      http[0] blue 100, green 0   <none>
-        2          TIME by alice            shift      http[0] blue 80, green 20   first
-        3          TIME by ci (job 7)       promote    http[0] blue 0, green 100   <none>
-        4*         TIME by alice            rollback   http[0] blue 100, green 0   5xx at checkout
+        REVISION  CHANGED                                 VERB      WEIGHTS                    REASON
+        1         TIME by kubectl-create  found     http[0] blue 100, green 0  <none>
+        2         TIME by alice           shift     http[0] blue 80, green 20  first
+        3         TIME by ci (job 7)      promote   http[0] blue 0, green 100  <none>
+        4*        TIME by alice           rollback  http[0] blue 100, green 0  5xx at checkout
     "#]]);
     tidegate("history carts -o json").on(&sandbox).shows(expect![[r#"
         [
@@ -143,8 +143,8 @@ fn a_history_that_cannot_be_read_is_begun_again() {
     "#]]);
     tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
     tidegate("history carts").on(&sandbox).shows(expect![[r#"
-        REVISION   CHANGED                                  VERB    WEIGHTS                     REASON
-        1          TIME by kubectl-create   found   http[0] blue 100, green 0   <none>
-        2*         TIME by alice            shift   http[0] blue 80, green 20   <none>
+        REVISION  CHANGED                                 VERB   WEIGHTS                    REASON
+        1         TIME by kubectl-create  found  http[0] blue 100, green 0  <none>
+        2*        TIME by alice           shift  http[0] blue 80, green 20  <none>
     "#]]);
 }

@@ -23,7 +23,9 @@ fn while_the_connection_opens() {
     let _open = listener.accept().expect("it connects");
     interrupt(&child);
     expect![[r#"
-        [killed]
+        ------- stderr -------
+        error: interrupted; nothing was written
+        [exit status: 130]
     "#]]
     .assert_eq(&run::finish(child).to_string());
 }
@@ -93,7 +95,8 @@ fn at_the_question() {
     expect![[r#"
         context sandbox, namespace sockshop-production
           carts  http[0]  blue 100 -> 0   green 0 -> 100   green: 2 of 2 pods ready
-        Promote carts? [y/N] ^Cerror: interrupted; nothing was written
+        Promote carts? [y/N] ^C
+        error: interrupted; nothing was written
     "#]]
     .assert_eq(&pty::plain(&screen));
     assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
@@ -143,8 +146,6 @@ fn a_request_to_end_is_an_interruption_too() {
     let killed = std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     assert!(killed.success());
     expect![[r#"
-        ------- stderr -------
-        error: interrupted; nothing was written
         [exit status: 130]
     "#]]
     .assert_eq(&run::finish(child).to_string());

@@ -20,9 +20,9 @@ fn the_candidate_of_the_release_gets_everything() {
         [exit status: 3]
     "#]]);
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE     WEIGHT   SHARE   READY   CHANGED
-        carts   http[0]   blue          <none>   0        0%      2/2     TIME by alice
-        carts   http[0]   green         stable   100      100%    2/2     TIME by alice
+        NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
+        carts  http[0]  blue         <none>  0       0%     2/2    TIME by alice
+        carts  http[0]  green        stable  100     100%   2/2    TIME by alice
         ------- stderr -------
         1 service
     "#]]);
@@ -53,7 +53,7 @@ fn roles_that_are_not_certain_are_not_guessed() {
         ------- stderr -------
         error: it is not certain which side of `name` is stable:
           http[0]: name-v2 10, name-v1 90
-        hint: name the destination that is to serve everything, as in `tidegate promote name --to name-v1 -n istio-katas`
+        hint: name the destination that is to serve everything, as in `tidegate promote name -n istio-katas --to name-v1`
         [exit status: 2]
     "#]]);
     tidegate("promote name -n istio-katas --to name-v2").on(&sandbox).shows(expect![[r#"
@@ -89,7 +89,7 @@ fn a_third_destination_keeps_its_share() {
     tidegate("promote carts -n shop --to green --no-preflight").on(&sandbox).shows(expect![[r#"
         ------- stderr -------
         error: blue, beta share the traffic of `carts` beside green: which of them is to lose it?
-        hint: name all weights: `tidegate shift carts --weights green=100,…=0 -n shop`
+        hint: name all weights: `tidegate shift carts -n shop --weights green=100,…=0`
         [exit status: 2]
     "#]]);
 }

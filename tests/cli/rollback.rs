@@ -108,7 +108,7 @@ fn without_a_record_it_says_what_it_needs() {
         ------- stderr -------
         error: it is not certain which side of `name` is stable:
           http[0]: name-v2 10, name-v1 90
-        hint: name the destination that is to serve everything, as in `tidegate rollback name --to name-v1 -n istio-katas`
+        hint: name the destination that is to serve everything, as in `tidegate rollback name -n istio-katas --to name-v1`
         [exit status: 2]
     "#]]);
 }
@@ -175,9 +175,9 @@ fn shifting_back_by_hand_ends_the_release() {
         virtualservice.networking.istio.io/carts rolled back (no change): blue 100, green 0
     "#]]);
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE     WEIGHT   SHARE   READY   CHANGED
-        carts   http[0]   blue          stable   100      100%    2/2     TIME by alice
-        carts   http[0]   green         <none>   0        0%      2/2     TIME by alice
+        NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
+        carts  http[0]  blue         stable  100     100%   2/2    TIME by alice
+        carts  http[0]  green        <none>  0       0%     2/2    TIME by alice
         ------- stderr -------
         1 service
     "#]]);

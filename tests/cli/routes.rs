@@ -136,7 +136,7 @@ fn no_route_matches() {
           http[1]: a direct response (only uri prefix /teapot)
           http[2]: everything to new (only X-group: test)
           http[3]: no destinations
-        hint: name the subsets to begin a split: `tidegate shift mixed --weights OLD=100,NEW=0 -n shop`
+        hint: name the subsets to begin a split: `tidegate shift mixed -n shop --weights OLD=100,NEW=0`
         [exit status: 5]
     "#]]);
     virtual_service(&sandbox, "bare", json!({"hosts": ["bare"]}));
@@ -175,11 +175,11 @@ fn a_delegate_holds_the_weights_in_another_namespace() {
     assert_eq!(sandbox.weights("team", "carts", 0), [80, 20]);
     assert_eq!(sandbox.service("shop", "edge"), before);
     tidegate("status edge -n shop").on(&sandbox).shows(expect![[r#"
-        NAME    ROUTE     DESTINATION                 ROLE        WEIGHT    SHARE    READY       CHANGED
-        edge    http[0]   <delegates to team/carts>   <none>      <none>    <none>   <none>      TIME by
-        edge    http[1]   orders                      <none>      <unset>   100%     <unknown>   TIME by
-        carts   http[0]   blue                        stable      80        80%      0/0         TIME by alice
-        carts   http[0]   green                       candidate   20        20%      0/0         TIME by alice
+        NAME   ROUTE    DESTINATION                ROLE       WEIGHT   SHARE   READY      CHANGED
+        edge   http[0]  <delegates to team/carts>  <none>     <none>   <none>  <none>     TIME by
+        edge   http[1]  orders                     <none>     <unset>  100%    <unknown>  TIME by
+        carts  http[0]  blue                       stable     80       80%     <unknown>  TIME by alice
+        carts  http[0]  green                      candidate  20       20%     <unknown>  TIME by alice
         ------- stderr -------
         2 services, 1 release in progress (carts, since TIME)
     "#]]);

@@ -19,7 +19,7 @@ fn sets_the_weights_by_name_in_any_order() {
     "#]]);
     assert_eq!(sandbox.weights(NS, "carts", 0), [80, 20]);
     // The other one can only have the rest: it is named all the same.
-    tidegate("shift carts -w green=100,blue=0").on(&sandbox).shows(expect![[r#"
+    tidegate("shift carts --weights green=100,blue=0").on(&sandbox).shows(expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 80 -> 0, green 20 -> 100
     "#]]);
     assert_eq!(sandbox.weights(NS, "carts", 0), [0, 100]);
@@ -395,9 +395,9 @@ fn the_reason_is_recorded() {
     let sandbox = Sandbox::new();
     tidegate("shift carts --weights 80/20 --reason").arg("try the new cart").on(&sandbox).succeeds();
     tidegate("history carts").on(&sandbox).shows(expect![[r#"
-        REVISION   CHANGED                                  VERB    WEIGHTS                     REASON
-        1          TIME by kubectl-create   found   http[0] blue 100, green 0   <none>
-        2*         TIME by alice            shift   http[0] blue 80, green 20   try the new cart
+        REVISION  CHANGED                                 VERB   WEIGHTS                    REASON
+        1         TIME by kubectl-create  found  http[0] blue 100, green 0  <none>
+        2*        TIME by alice           shift  http[0] blue 80, green 20  try the new cart
     "#]]);
 }
 

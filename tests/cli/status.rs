@@ -9,18 +9,18 @@ fn one_service_is_shown_with_its_roles() {
     let sandbox = Sandbox::new();
     tidegate("shift orders --route everybody --weights 75/25").on(&sandbox).succeeds();
     tidegate("status orders").on(&sandbox).shows(expect![[r#"
-        NAME     ROUTE     DESTINATION   ROLE        WEIGHT    SHARE   READY   CHANGED
-        orders   http[0]   v2            candidate   <unset>   100%    3/3     TIME by alice
-        orders   http[1]   v1            stable      75        75%     3/3     TIME by alice
-        orders   http[1]   v2            candidate   25        25%     3/3     TIME by alice
+        NAME    ROUTE    DESTINATION  ROLE       WEIGHT   SHARE  READY  CHANGED
+        orders  http[0]  v2           candidate  <unset>  100%   3/3    TIME by alice
+        orders  http[1]  v1           stable     75       75%    3/3    TIME by alice
+        orders  http[1]  v2           candidate  25       25%    3/3    TIME by alice
         ------- stderr -------
         1 service, 1 release in progress (orders, since TIME)
     "#]]);
     tidegate("status orders -o wide").on(&sandbox).shows(expect![[r#"
-        NAME     ROUTE     DESTINATION   ROLE        WEIGHT    SHARE   READY   CHANGED                         HOST                                           ROUTE-NAME   ONLY            RELEASE                                MANAGED-BY
-        orders   http[0]   v2            candidate   <unset>   100%    3/3     TIME by alice   orders.sockshop-production.svc.cluster.local   testers      X-group: test   orders-STAMP (progressing)   <none>
-        orders   http[1]   v1            stable      75        75%     3/3     TIME by alice   orders.sockshop-production.svc.cluster.local   everybody    <none>          orders-STAMP (progressing)   <none>
-        orders   http[1]   v2            candidate   25        25%     3/3     TIME by alice   orders.sockshop-production.svc.cluster.local   everybody    <none>          orders-STAMP (progressing)   <none>
+        NAME    ROUTE    DESTINATION  ROLE       WEIGHT   SHARE  READY  CHANGED                        HOST                                          ROUTE-NAME  ONLY           RELEASE                               MANAGED-BY
+        orders  http[0]  v2           candidate  <unset>  100%   3/3    TIME by alice  orders.sockshop-production.svc.cluster.local  testers     X-group: test  orders-STAMP (progressing)  <none>
+        orders  http[1]  v1           stable     75       75%    3/3    TIME by alice  orders.sockshop-production.svc.cluster.local  everybody   <none>         orders-STAMP (progressing)  <none>
+        orders  http[1]  v2           candidate  25       25%    3/3    TIME by alice  orders.sockshop-production.svc.cluster.local  everybody   <none>         orders-STAMP (progressing)  <none>
         ------- stderr -------
         1 service, 1 release in progress (orders, since TIME)
     "#]]);
@@ -122,28 +122,28 @@ fn one_service_is_shown_with_its_roles() {
 fn all_of_a_namespace_and_of_all() {
     let sandbox = Sandbox::new();
     tidegate("status").on(&sandbox).shows(expect![[r#"
-        NAME       ROUTE     DESTINATION   ROLE     WEIGHT    SHARE   READY   CHANGED
-        carts      http[0]   blue          <none>   100       100%    2/2     TIME by kubectl-create
-        carts      http[0]   green         <none>   0         0%      2/2     TIME by kubectl-create
-        carts-db   tcp[0]    carts-db      <none>   <unset>   100%    1/1     TIME by kubectl-create
-        orders     http[0]   v2            <none>   <unset>   100%    3/3     TIME by kubectl-create
-        orders     http[1]   v1            <none>   100       100%    3/3     TIME by kubectl-create
-        orders     http[1]   v2            <none>   0         0%      3/3     TIME by kubectl-create
+        NAME      ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
+        carts     http[0]  blue         <none>  100      100%   2/2    TIME by kubectl-create
+        carts     http[0]  green        <none>  0        0%     2/2    TIME by kubectl-create
+        carts-db  tcp[0]   carts-db     <none>  <unset>  100%   1/1    TIME by kubectl-create
+        orders    http[0]  v2           <none>  <unset>  100%   3/3    TIME by kubectl-create
+        orders    http[1]  v1           <none>  100      100%   3/3    TIME by kubectl-create
+        orders    http[1]  v2           <none>  0        0%     3/3    TIME by kubectl-create
         ------- stderr -------
         3 services
     "#]]);
     let output = tidegate("status -A").on(&sandbox).succeeds();
     let first: Vec<&str> = output.stdout.lines().take(2).collect();
-    assert!(first[0].starts_with("NAMESPACE             NAME                   ROUTE     DESTINATION"), "{output}");
+    assert!(first[0].starts_with("NAMESPACE            NAME                  ROUTE    DESTINATION"), "{output}");
     assert_eq!(output.stdout.lines().count(), 25);
     assert_eq!(output.stderr, "11 services\n");
     tidegate("status carts orders").on(&sandbox).shows(expect![[r#"
-        NAME     ROUTE     DESTINATION   ROLE     WEIGHT    SHARE   READY   CHANGED
-        carts    http[0]   blue          <none>   100       100%    2/2     TIME by kubectl-create
-        carts    http[0]   green         <none>   0         0%      2/2     TIME by kubectl-create
-        orders   http[0]   v2            <none>   <unset>   100%    3/3     TIME by kubectl-create
-        orders   http[1]   v1            <none>   100       100%    3/3     TIME by kubectl-create
-        orders   http[1]   v2            <none>   0         0%      3/3     TIME by kubectl-create
+        NAME    ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
+        carts   http[0]  blue         <none>  100      100%   2/2    TIME by kubectl-create
+        carts   http[0]  green        <none>  0        0%     2/2    TIME by kubectl-create
+        orders  http[0]  v2           <none>  <unset>  100%   3/3    TIME by kubectl-create
+        orders  http[1]  v1           <none>  100      100%   3/3    TIME by kubectl-create
+        orders  http[1]  v2           <none>  0        0%     3/3    TIME by kubectl-create
         ------- stderr -------
         2 services
     "#]]);
@@ -190,17 +190,17 @@ fn what_stands_out_of_the_ordinary_is_said() {
     split(&sandbox, "odd", &[("blue", json!(-5)), ("green", json!(105))]);
     split(&sandbox, "fine", &[("blue", json!(9999)), ("green", json!(1))]);
     tidegate("status -n shop").on(&sandbox).shows(expect![[r#"
-        NAME    ROUTE                   DESTINATION                    ROLE     WEIGHT   SHARE    READY    CHANGED
-        bare    <none>                  <no routes>                    <none>   <none>   <none>   <none>   <unknown>
-        carts   http[0]                 <a redirect>                   <none>   <none>   <none>   <none>   TIME by
-        carts   http[1]                 blue                           <none>   1        33.3%    0/0      TIME by
-        carts   http[1]                 green                          <none>   2        66.7%    0/0      TIME by
-        carts   http[2] (unreachable)   blue                           <none>   100      100%     0/0      TIME by
-        carts   http[2] (unreachable)   green                          <none>   0        0%       0/0      TIME by
-        carts   http[3] (unreachable)   <no destinations>              <none>   <none>   <none>   <none>   TIME by
-        fine    http[0]                 blue                           <none>   9999     >99.9%   0/0      TIME by
-        fine    http[0]                 green                          <none>   1        <0.1%    0/0      TIME by
-        odd     http[0]                 <route[0] has the weight -5>   <none>   <none>   <none>   <none>   TIME by
+        NAME   ROUTE                  DESTINATION                   ROLE    WEIGHT  SHARE   READY      CHANGED
+        bare   <none>                 <no routes>                   <none>  <none>  <none>  <none>     <unknown>
+        carts  http[0]                <a redirect>                  <none>  <none>  <none>  <none>     TIME by
+        carts  http[1]                blue                          <none>  1       33.3%   <unknown>  TIME by
+        carts  http[1]                green                         <none>  2       66.7%   <unknown>  TIME by
+        carts  http[2] (unreachable)  blue                          <none>  100     100%    <unknown>  TIME by
+        carts  http[2] (unreachable)  green                         <none>  0       0%      <unknown>  TIME by
+        carts  http[3] (unreachable)  <no destinations>             <none>  <none>  <none>  <none>     TIME by
+        fine   http[0]                blue                          <none>  9999    >99.9%  <unknown>  TIME by
+        fine   http[0]                green                         <none>  1       <0.1%   <unknown>  TIME by
+        odd    http[0]                <route[0] has the weight -5>  <none>  <none>  <none>  <none>     TIME by
         ------- stderr -------
         4 services
     "#]]);
@@ -218,9 +218,9 @@ fn a_destination_in_another_namespace_is_counted() {
         json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "edge"}, "spec": spec});
     sandbox.rest.post("/apis/networking.istio.io/v1/namespaces/hands-on/virtualservices", &object).ok();
     tidegate("status edge -n hands-on").on(&sandbox).shows(expect![[r#"
-        NAME   ROUTE     DESTINATION   ROLE     WEIGHT   SHARE   READY       CHANGED
-        edge   http[0]   carts         <none>   100      100%    4/4         TIME by
-        edge   http[0]   nowhere       <none>   0        0%      <unknown>   TIME by
+        NAME  ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY      CHANGED
+        edge  http[0]  carts        <none>  100     100%   4/4        TIME by
+        edge  http[0]  nowhere      <none>  0       0%     <unknown>  TIME by
         ------- stderr -------
         1 service
     "#]]);
@@ -233,9 +233,9 @@ fn a_change_by_others_is_told_with_its_writer() {
     let document = json!([{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 100}]);
     sandbox.rest.patch(&format!("{}?fieldManager=kubectl-patch", sandbox::path(NS, "carts")), &document).ok();
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE        WEIGHT   SHARE   READY   CHANGED
-        carts   http[0]   blue          stable      100      83.3%   2/2     TIME by kubectl-patch (not recorded)
-        carts   http[0]   green         candidate   20       16.7%   2/2     TIME by kubectl-patch (not recorded)
+        NAME   ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY  CHANGED
+        carts  http[0]  blue         stable     100     83.3%  2/2    TIME by kubectl-patch
+        carts  http[0]  green        candidate  20      16.7%  2/2    TIME by kubectl-patch
         ------- stderr -------
         1 service, 1 release in progress (carts, since TIME)
         carts was changed outside of its release by kubectl-patch at TIME
@@ -323,8 +323,8 @@ fn who_may_not_read_endpoints_sees_the_rest() {
     let stderr = output.stderr.replace("pods is", "endpointslices is");
     assert_eq!(output.status, Some(0));
     expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE     WEIGHT    SHARE   READY       CHANGED
-        carts   http[0]   carts         <none>   <unset>   100%    <unknown>   <unknown>
+        NAME   ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY      CHANGED
+        carts  http[0]  carts        <none>  <unset>  100%   <unknown>  <unknown>
     "#]]
     .assert_eq(&output.stdout);
     expect![[r#"
@@ -368,15 +368,15 @@ fn watching_prints_every_change_to_a_pipe() {
     let sandbox = Sandbox::new();
     let following = follow(tidegate("status carts --watch").on(&sandbox));
     let first: Vec<String> = (0..3).map(|_| following.next()).collect();
-    assert!(first[1].starts_with("carts   http[0]   blue          <none>   100      100%"), "{first:?}");
+    assert!(first[1].starts_with("carts  http[0]  blue         <none>  100     100%"), "{first:?}");
     tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
     let second: Vec<String> = (0..3).map(|_| following.next()).collect();
-    assert!(second[1].starts_with("carts   http[0]   blue          stable      80       80%"), "{second:?}");
+    assert!(second[1].starts_with("carts  http[0]  blue         stable     80      80%"), "{second:?}");
     // Another service is none of its business.
     tidegate("shift orders --weights 80/20").on(&sandbox).succeeds();
     tidegate("shift carts --weights 70/30").on(&sandbox).succeeds();
     let third: Vec<String> = (0..3).map(|_| following.next()).collect();
-    assert!(third[1].starts_with("carts   http[0]   blue          stable      70       70%"), "{third:?}");
+    assert!(third[1].starts_with("carts  http[0]  blue         stable     70      70%"), "{third:?}");
     let (status, _) = following.interrupt();
     assert_eq!(status, Some(130));
 }
@@ -416,7 +416,7 @@ fn a_reader_who_has_seen_enough_ends_the_watch() {
     tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
     let output = run::finish(child);
     assert_eq!(output.stderr, "");
-    assert!(output.stdout.starts_with("NAME       ROUTE"), "{output}");
+    assert!(output.stdout.starts_with("NAME      ROUTE"), "{output}");
     assert!(output.stdout.ends_with("\n0\n"), "{output}");
 }
 
