@@ -1,6 +1,6 @@
 use super::{failure, told};
 use crate::support::server::{Server, on_both};
-use crate::support::webhook::{Verdict, Webhook};
+use crate::support::webhook::{Registered, Verdict, Webhook};
 use crate::support::*;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn set(value: i64) -> Value {
 }
 
 /// Says no to negative weights, as istiod does, and `special` to the weight 33.
-fn registered(server: &Server, special: fn() -> Verdict) -> (Webhook, crate::support::webhook::Registered) {
+fn registered(server: &Server, special: fn() -> Verdict) -> (Webhook, Registered) {
     server.split("carts", &[("blue", Some(80)), ("green", Some(20))]);
     let webhook = Webhook::new(move |object| match object.pointer(WEIGHT).and_then(Value::as_i64) {
         Some(..0) => Verdict::Deny("configuration is invalid: weight -1 < 0"),

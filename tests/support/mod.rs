@@ -11,7 +11,6 @@ pub mod stub;
 pub mod webhook;
 
 pub use expect_test::expect;
-pub use rest::Rest;
 pub use run::{Run, eventually, interrupt, tidegate};
 pub use sandbox::{Sandbox, route, split, virtual_service};
 pub use serde_json::json;

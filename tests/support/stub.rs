@@ -32,7 +32,7 @@ pub enum Answer {
 
 impl Answer {
     /// A JSON document.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+    pub fn json(status: u16, body: &Value) -> Self {
         Answer::With(status, "Content-Type: application/json\r\n", body.to_string())
     }
 }
