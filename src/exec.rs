@@ -183,7 +183,7 @@ impl Run<'_> {
                 Ok(Patched::Done(_, warnings)) => return (Outcome::Changed(warnings), (attempt > 0).then_some(current)),
                 Ok(Patched::Refused(reply)) => reply,
                 Ok(Patched::Unanswered(error)) => return (self.found_out(&service, &current, error).await, None),
-                Err(error) => return (Outcome::Refused(error), None),
+                Err(error) => return (Outcome::Refused(gone(error, &service)), None),
             };
             let now = match self.cluster.reread(&service.objects[current.object]).await {
                 Ok(now) => now,

@@ -176,6 +176,10 @@ impl Cluster {
         match reply.status {
             200..300 => Ok(Patched::Done(Box::new(Object::read(reply.body)), reply.warnings)),
             409 | 422 => Ok(Patched::Refused(reply)),
+            504 => {
+                let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
+                Ok(Patched::Unanswered(wording::unanswered(&self.server, said, 1)))
+            }
             _ => Err(rejection(&reply, object)),
         }
     }

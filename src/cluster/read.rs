@@ -137,11 +137,14 @@ impl Cluster {
 
     async fn with_delegates(&self, name: &str, object: Object) -> Result<Service> {
         let delegates = object.delegates();
+        let own = object.title();
+        let own = own.as_str();
         let reads = delegates.iter().map(|(namespace, name)| async move {
             let reply = self.istio(&format!("/namespaces/{namespace}/virtualservices/{name}")).await?;
-            match reply.is_success() {
-                true => Ok(Object::read(reply.body)),
-                false => Err(wording::refusal(&reply, &format!("the delegate {namespace}/{name}"))),
+            match reply.status {
+                200..300 => Ok(Object::read(reply.body)),
+                404 => Err(Error::not_found(format!("{own} delegates to {namespace}/{name}, which does not exist"))),
+                _ => Err(wording::refusal(&reply, &format!("the delegate {namespace}/{name}"))),
             }
         });
         let mut objects = vec![object];

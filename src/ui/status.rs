@@ -8,6 +8,7 @@ use crate::core::status::{Changed, DestinationStatus, RouteStatus, ServiceStatus
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// How much to show, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,11 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     let mut rows = Vec::new();
     for service in services {
         let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
+        if service.routes.is_empty() {
+            let none =
+                RouteStatus { route: "<none>".into(), reachable: true, action: Some("no routes".into()), ..Default::default() };
+            rows.push(row(service, &none, None, &changed, screen));
+        }
         for route in &service.routes {
             for to in &route.destinations {
                 rows.push(row(service, route, Some(to), &changed, screen));
@@ -190,9 +196,12 @@ impl Ui {
         let (width, height) =
             terminal_size::terminal_size().map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()));
         let drawing = fitted(text, width, height);
-        // Up to the first line of the last drawing, then clear to the end of the screen.
-        let over = if lines > 0 { format!("\u{1b}[{lines}A\u{1b}[J") } else { String::new() };
-        self.answer(&(over + &drawing));
+        if lines > 0 && !self.is_closed() {
+            // Up to the first line of the last drawing, then clear to the end of the screen. Past the stream that takes
+            // colours out: without them a screen is redrawn all the same. A lost terminal shows at the next line.
+            let _ = std::io::stdout().write_all(format!("\u{1b}[{lines}A\u{1b}[J").as_bytes());
+        }
+        self.answer(&drawing);
         drawing.lines().count()
     }
 }

@@ -186,6 +186,12 @@ pub fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// What Ctrl-C does to a program in the foreground.
+pub fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
+}
+
 /// Asks until `answer` comes, or fails after the deadline.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
