@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The body: JSON, or a string where it is none.
+    /// The body: JSON, or a string where it is none; null for a patch that was carried out.
     pub body: Value,
     /// The `Warning` headers' texts.
     pub warnings: Vec<String>,
@@ -51,8 +51,8 @@ pub enum DryRun {
 /// How a patch ended.
 #[derive(Debug)]
 pub enum Patched {
-    /// Done; the object as it is now, and the server's warnings.
-    Done(Box<Object>, Vec<String>),
+    /// Done, with the server's warnings.
+    Done(Vec<String>),
     /// Refused as a whole, which may mean that a guard did not hold: the server does not say (422), or says only that
     /// somebody else wrote (409). The reply explains it where nothing else does.
     Refused(Reply),
@@ -116,8 +116,13 @@ impl Cluster {
             let warnings = head.headers.get_all("warning").iter().map(|value| warning_text(&text(value))).collect();
             let retry_after =
                 head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
-            let body =
-                serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+            let body = match method {
+                // The object as it was patched is what the plan said: nobody reads it.
+                Method::PATCH if head.status.is_success() => Value::Null,
+                _ => {
+                    serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+                }
+            };
             Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after })
         };
         match tokio::time::timeout(self.request_timeout, exchange).await {
@@ -174,7 +179,7 @@ impl Cluster {
         );
         let reply = self.request(Method::PATCH, &path, None, Some(("application/json-patch+json", body))).await?;
         match reply.status {
-            200..300 => Ok(Patched::Done(Box::new(Object::read(reply.body)), reply.warnings)),
+            200..300 => Ok(Patched::Done(reply.warnings)),
             409 | 422 => Ok(Patched::Refused(reply)),
             _ => Err(rejection(&reply, object)),
         }
