@@ -118,7 +118,7 @@ impl Cluster {
                 head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
             let body = match method {
                 // The object as it was patched is what the plan said: nobody reads it.
-                Method::PATCH if head.status.is_success() => Value::Null,
+                Method::PATCH if head.status.is_success() && bytes.starts_with(b"{") => Value::Null,
                 _ => {
                     serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
                 }
