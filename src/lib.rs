@@ -61,7 +61,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 /// Parses as if there were no other subcommand, in half the time. What this cannot parse is for the whole definition to
 /// explain.
 fn parse_alone(subcommand: &clap::Command, arguments: &[OsString]) -> Option<cli::Cli> {
-    let root = clap::Command::new("tidegate").args_override_self(true).subcommand(subcommand.clone());
+    let root =
+        clap::Command::new("tidegate").args_override_self(true).disable_help_subcommand(true).subcommand(subcommand.clone());
     let mut alone = ManuallyDrop::new(cli::Global::augment_args(root));
     cli::Cli::from_arg_matches(&alone.try_get_matches_from_mut(arguments).ok()?).ok()
 }
