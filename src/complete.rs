@@ -52,7 +52,7 @@ fn command() -> clap::Command {
 }
 
 fn services() -> Vec<CompletionCandidate> {
-    let found = ask(|cluster| async move { Ok(cluster.objects(Some(&cluster.namespace), None).await?) });
+    let found = ask(|cluster| async move { cluster.objects(Some(&cluster.namespace), None).await });
     let mut candidates = Vec::new();
     for object in found.unwrap_or_default() {
         let split = object.routes.iter().find(|route| route.destinations().len() > 1);

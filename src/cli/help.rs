@@ -307,8 +307,10 @@ the new state before the next one.
 ";
 
 const RBAC: &str = "\
-In the namespace of the services:
-
+# A role for the namespace of the services:
+#   tidegate help rbac | kubectl apply -n NAMESPACE -f -
+# Bind it to who runs tidegate. With --no-preflight the first rule is enough;
+# `status -A` needs list on all of these but namespaces, in a ClusterRole.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -317,7 +319,8 @@ rules:
 - apiGroups: [networking.istio.io]
   resources: [virtualservices]
   verbs: [get, list, watch, patch]
-- apiGroups: [networking.istio.io]          # the checks before a change
+# the checks before a change
+- apiGroups: [networking.istio.io]
   resources: [destinationrules]
   verbs: [list]
 - apiGroups: [discovery.k8s.io]
@@ -326,12 +329,10 @@ rules:
 - apiGroups: [\"\"]
   resources: [pods]
   verbs: [list]
-- apiGroups: [\"\"]                           # whether the namespace is protected
+# whether the namespace is protected
+- apiGroups: [\"\"]
   resources: [namespaces]
   verbs: [get]
-
-With --no-preflight the first rule is enough. `status -A` needs list on all of
-these but namespaces, in a ClusterRole.
 ";
 
 const WEIGHTS: &str = "\

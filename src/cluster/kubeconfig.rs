@@ -1,9 +1,13 @@
 //! Finds and reads the kubeconfig.
 
 use super::Options;
+use super::narrow::Pieces;
 use crate::error::{Error, Result};
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+
+/// Larger kubeconfigs, in bytes, are read in part: below this there is little to win.
+const LARGE: usize = 32 * 1024;
 
 /// What the kubeconfig says.
 pub(super) struct Loaded {
@@ -21,7 +25,7 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 Error::usage(format!("cannot read the kubeconfig {}", path.display())).caused_by(error.to_string())
             })?;
-            let mut read = parse(&text, options).map_err(|why| unreadable(&path.display().to_string(), &why))?;
+            let mut read = parse(&text, Some(options)).map_err(|why| unreadable(&path.display().to_string(), &why))?;
             absolute(&mut read, path.parent());
             read
         }
@@ -63,13 +67,29 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
     Ok(Loaded { config, context, user, proxy })
 }
 
-fn parse(text: &str, _options: &Options) -> Result<Kubeconfig, String> {
-    Kubeconfig::from_yaml(text).map_err(|error| first_line(&error.to_string()))
+/// Parses a kubeconfig. Where `alone` says that no other file complements it, only the cluster and the user that its
+/// options choose are needed.
+fn parse(text: &str, alone: Option<&Options>) -> Result<Kubeconfig, String> {
+    let large = alone.filter(|_| text.len() > LARGE);
+    // What fails in part is parsed as a whole: the error then counts the lines of the file.
+    let part = large.and_then(|options| chosen(&Pieces::cut(text)?, options));
+    part.map_or_else(|| Kubeconfig::from_yaml(text).map_err(|error| first_line(&error.to_string())), Ok)
+}
+
+fn chosen(pieces: &Pieces<'_>, options: &Options) -> Option<Kubeconfig> {
+    let mut read = Kubeconfig::from_yaml(&pieces.rest).ok()?;
+    let name = options.context.as_ref().or(read.current_context.as_ref());
+    let context = read.contexts.iter().find(|named| Some(&named.name) == name).and_then(|named| named.context.as_ref());
+    let cluster = options.cluster.as_ref().or(context.map(|context| &context.cluster));
+    let user = options.user.as_ref().or(context.and_then(|context| context.user.as_ref()));
+    let part = Kubeconfig::from_yaml(&pieces.only(cluster.map_or("", String::as_str), user.map(String::as_str))).ok()?;
+    (read.clusters, read.auth_infos) = (part.clusters, part.auth_infos);
+    Some(read)
 }
 
 /// The names of the contexts, for completion; empty where there is no kubeconfig.
 pub fn contexts(options: &Options) -> Vec<String> {
-    let named = options.kubeconfig.as_ref().and_then(|path| parse(&std::fs::read_to_string(path).ok()?, options).ok());
+    let named = options.kubeconfig.as_ref().and_then(|path| parse(&std::fs::read_to_string(path).ok()?, Some(options)).ok());
     let read = named.or_else(|| default_files(options).ok().flatten()).unwrap_or_default();
     read.contexts.into_iter().map(|named| named.name).collect()
 }
@@ -81,6 +101,7 @@ fn default_files(options: &Options) -> Result<Option<Kubeconfig>> {
         Some(value) => std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect(),
         None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
     };
+    let alone = (paths.len() == 1).then_some(options);
     let mut merged: Option<Kubeconfig> = None;
     let mut missing = Vec::new();
     for path in paths {
@@ -95,7 +116,7 @@ fn default_files(options: &Options) -> Result<Option<Kubeconfig>> {
                 return Err(Error::usage(format!("cannot read the kubeconfig {}", path.display())).caused_by(error.to_string()));
             }
         };
-        let mut read = parse(&text, options).map_err(|why| unreadable(&path.display().to_string(), &why))?;
+        let mut read = parse(&text, alone).map_err(|why| unreadable(&path.display().to_string(), &why))?;
         absolute(&mut read, path.parent());
         merged = Some(match merged {
             None => read,

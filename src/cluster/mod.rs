@@ -7,6 +7,7 @@ mod api;
 mod connect;
 mod credential;
 mod kubeconfig;
+mod narrow;
 mod proxy;
 mod read;
 mod watch;

@@ -5,7 +5,6 @@ use super::connect::{Cluster, empty};
 use super::wording;
 use crate::core::object::Object;
 use crate::error::{Error, Result};
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -71,7 +70,7 @@ impl Watch {
                 }
             }
             match self.body.next().await {
-                Some(Ok(bytes)) => self.pending.extend_from_slice(&Bytes::from(bytes)),
+                Some(Ok(bytes)) => self.pending.extend_from_slice(&bytes),
                 _ => return Event::Ended,
             }
         }

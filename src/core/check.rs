@@ -165,9 +165,10 @@ pub fn gaining<'a>(service: &'a Service, changes: &'a [Change]) -> Vec<Gaining<'
         let object = &service.objects[change.object];
         for one in &change.moves {
             let Some(route) = object.routes.iter().find(|route| route.id == one.route) else { continue };
-            for (place, (label, after)) in one.after.iter().enumerate() {
+            let gaining = one.gaining();
+            for (place, (label, _)) in one.after.iter().enumerate() {
                 let added = one.added.as_deref() == Some(label);
-                if *after <= one.before.get(place).map_or(0, |(_, before)| *before) && !added {
+                if !gaining.contains(&place) && !added {
                     continue;
                 }
                 let Some(to) = route.destinations().get(place).or_else(|| route.destinations().first()) else { continue };

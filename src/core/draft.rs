@@ -325,8 +325,7 @@ fn remember(
 fn infer_roles(release: &mut Release, moves: &[Move]) {
     let Some(first) = moves.iter().find(|one| one.changes()) else { return };
     let serving: Vec<&String> = first.before.iter().filter(|(_, weight)| *weight > 0).map(|(label, _)| label).collect();
-    let gaining: Vec<&String> =
-        first.before.iter().zip(&first.after).filter(|((_, was), (_, now))| now > was).map(|((label, _), _)| label).collect();
+    let gaining: Vec<&String> = first.gaining().into_iter().map(|place| &first.after[place].0).collect();
     if release.stable.is_none()
         && release.candidate.is_none()
         && let ([stable], [candidate]) = (serving.as_slice(), gaining.as_slice())

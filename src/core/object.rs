@@ -3,7 +3,7 @@
 use super::host;
 use super::owner::{self, Owner};
 use super::release::{self, Release, Revision};
-use super::route::{self, Action, Route};
+use super::route::{self, Action, Protocol, Route};
 use serde_json::Value;
 
 /// A virtual service.
@@ -27,7 +27,7 @@ pub struct Object {
     pub release: Option<Release>,
     /// The changes that it records, oldest first.
     pub history: Vec<Revision>,
-    /// Who wrote its `spec` last.
+    /// Who wrote its routes last.
     pub writer: Option<Writer>,
     /// Who would put it back.
     pub owners: Vec<Owner>,
@@ -109,11 +109,15 @@ fn annotation<'a>(raw: &'a Value, key: &str) -> Option<&'a str> {
     raw.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
+/// Each list of routes belongs as a whole to who wrote it last.
 fn writer(raw: &Value) -> Option<Writer> {
     let entries = raw.pointer("/metadata/managedFields")?.as_array()?;
     entries
         .iter()
-        .filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some() && entry.get("subresource").is_none())
+        .filter(|entry| {
+            let spec = entry.pointer("/fieldsV1/f:spec");
+            spec.is_some_and(|spec| Protocol::ALL.iter().any(|list| spec.get(format!("f:{}", list.key())).is_some()))
+        })
         .filter_map(|entry| {
             let at = entry.get("time").and_then(Value::as_str)?.to_owned();
             Some(Writer { manager: entry.get("manager").and_then(Value::as_str)?.to_owned(), at })

@@ -91,6 +91,21 @@ impl Move {
     pub fn changes(&self) -> bool {
         self.before != self.after
     }
+
+    /// The places of the destinations whose part of the traffic grows, whatever the weights sum to before and after.
+    pub fn gaining(&self) -> Vec<usize> {
+        let sum = |side: &Labelled| -> u64 { side.iter().map(|(_, weight)| u64::from(*weight)).sum() };
+        let (all_before, all_after) = (u128::from(sum(&self.before)), u128::from(sum(&self.after)));
+        let grows = |place: &usize| {
+            let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
+            // Fractions of nothing are none.
+            match all_before {
+                0 => weight(&self.after) > 0,
+                _ => weight(&self.after) * all_before > weight(&self.before) * all_after,
+            }
+        };
+        (0..self.after.len()).filter(grows).collect()
+    }
 }
 
 impl Change {

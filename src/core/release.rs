@@ -154,7 +154,7 @@ pub fn render_history(history: &[Revision]) -> String {
 }
 
 /// The weights that the last recorded change left on a route.
-pub fn recorded<'a>(history: &'a [Revision], route: RouteId) -> Option<&'a Labelled> {
+pub fn recorded(history: &[Revision], route: RouteId) -> Option<&Labelled> {
     let id = route.to_string();
     history.iter().rev().find_map(|revision| revision.routes.iter().find(|(route, _)| *route == id).map(|(_, weights)| weights))
 }

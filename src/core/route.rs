@@ -337,7 +337,7 @@ mod tests {
         let weight = |weight: Value| {
             one(json!({"route": [{"destination": {"host": "a"}, "weight": weight}, {"destination": {"host": "b"}}]})).action
         };
-        let stored = |weight: Value| match self::tests::first(weight) {
+        let stored = |weight: Value| match first(weight) {
             Some(stored) => stored,
             None => panic!("broken"),
         };

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::base64::base64;
 use super::kinds::Kind;
 use super::names;
 use super::store::text;
@@ -119,21 +120,6 @@ fn secret(object: &mut Value) {
         fill(object, &json!({"data": {}}));
         object["data"][name.as_str()] = encoded.into();
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let group = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = DIGITS.get((group >> (18 - 6 * place) & 63) as usize);
-            let padding = place > chunk.len();
-            text.push(if padding { '=' } else { char::from(*digit.unwrap_or(&b'=')) });
-        }
-    }
-    text
 }
 
 fn pod_spec(spec: &mut Value) {

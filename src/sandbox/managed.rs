@@ -52,17 +52,14 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
     }
     for entry in &mut entries {
         let mut owned = decode(&entry["fieldsV1"]);
-        let had = owned.clone();
-        if mine(entry) {
+        if mine(entry) && !changed.is_empty() {
             owned.extend(changed.iter().cloned());
-        } else {
+            entry["time"] = time::now().into();
+        } else if !mine(entry) {
             owned.retain(|path| !changed.contains(path));
         }
         owned.retain(|path| !gone.contains(path));
-        if owned != had {
-            entry["fieldsV1"] = encode(&owned);
-            entry["time"] = time::now().into();
-        }
+        entry["fieldsV1"] = encode(&owned);
     }
     entries.retain(|entry| entry["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
     entries.sort_by(|a, b| (a["time"].as_str(), a["manager"].as_str()).cmp(&(b["time"].as_str(), b["manager"].as_str())));

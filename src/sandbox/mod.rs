@@ -5,6 +5,7 @@
 
 mod admission;
 mod auth;
+mod base64;
 mod controllers;
 mod defaults;
 mod deploy;

@@ -78,16 +78,40 @@ pub fn misfit(custom: bool, object: &Value) -> Option<String> {
     for pointer in ["/metadata/labels", "/metadata/annotations"] {
         let members = at(pointer).and_then(Value::as_object);
         if let Some(value) = members.into_iter().flat_map(|m| m.values()).find(|v| !v.is_string() && !v.is_null()) {
-            return Some(complaint(value, "/metadata", "string"));
+            return Some(complaint(value, pointer, "string"));
         }
     }
     None
 }
 
 fn complaint(value: &Value, pointer: &str, wanted: &str) -> String {
-    let owner = if pointer.starts_with("/metadata") { "ObjectMeta" } else { "" };
-    let field = pointer.trim_start_matches('/').replace('/', ".");
-    format!("json: cannot unmarshal {} into Go struct field {owner}.{field} of type {wanted}", go_type(value))
+    let wanted = match pointer {
+        "/metadata" => {
+            return format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", go_type(value));
+        }
+        "/metadata/labels" | "/metadata/annotations" if wanted != "string" => "map[string]string",
+        "/metadata/managedFields" => "[]v1.ManagedFieldsEntry",
+        _ => wanted,
+    };
+    let path = pointer.trim_start_matches('/').replace('/', ".");
+    let field = match path.strip_prefix("metadata.") {
+        Some(field) => format!("ObjectMeta.{field}"),
+        None => format!(".{path}"),
+    };
+    format!("json: cannot unmarshal {} into Go struct field {field} of type {wanted}", go_type(value))
+}
+
+/// Makes of `null` in the metadata what Go makes of it: nothing, or an empty text among labels and annotations.
+pub fn without_null(object: &mut Value) {
+    let Some(Value::Object(metadata)) = object.get_mut("metadata") else {
+        return;
+    };
+    metadata.retain(|_, member| !member.is_null());
+    for part in ["labels", "annotations"] {
+        if let Some(Value::Object(members)) = metadata.get_mut(part) {
+            members.values_mut().filter(|value| value.is_null()).for_each(|value| *value = "".into());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -114,9 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn null_among_annotations_is_an_empty_text() {
+        let mut object = json!({"metadata": {"labels": null, "annotations": {"a": null, "b": "c"}}});
+        without_null(&mut object);
+        assert_eq!(object, json!({"metadata": {"annotations": {"a": "", "b": "c"}}}));
+    }
+
+    #[test]
     fn a_number_for_an_annotation_is_named_as_go_does() {
         let object = json!({"metadata": {"annotations": {"n": 5}}});
-        let text = "json: cannot unmarshal number into Go struct field ObjectMeta.metadata of type string";
+        let text = "json: cannot unmarshal number into Go struct field ObjectMeta.annotations of type string";
         assert_eq!(misfit(true, &object).as_deref(), Some(text));
     }
 }

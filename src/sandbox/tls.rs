@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::base64::base64;
 
 /// What a start of the sandbox makes anew.
 pub struct Identity {
@@ -25,7 +30,7 @@ pub fn create() -> anyhow::Result<Identity> {
     let mut secret = [0u8; 16];
     provider.secure_random.fill(&mut secret).map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
 
-    let mut ca = CertificateParams::new(Vec::new())?;
+    let mut ca = valid_for_a_while(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, "tidegate sandbox");
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -34,7 +39,7 @@ pub fn create() -> anyhow::Result<Identity> {
     let issuer = Issuer::new(ca, ca_key);
 
     let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let mut server = CertificateParams::new(names)?;
+    let mut server = valid_for_a_while(names)?;
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
@@ -48,10 +53,21 @@ pub fn create() -> anyhow::Result<Identity> {
     Ok(Identity { tls: Arc::new(tls), ca_pem, admin_token: secret.iter().map(|byte| format!("{byte:02x}")).collect() })
 }
 
+/// Parameters of a certificate that is valid now, and not for longer than the strictest of clients allows.
+fn valid_for_a_while(names: Vec<String>) -> anyhow::Result<CertificateParams> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let at = |date: Date| rcgen::date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs());
+    let mut parameters = CertificateParams::new(names)?;
+    parameters.not_before = at(today.yesterday()?);
+    parameters.not_after = at(today.checked_add(800.days())?);
+    Ok(parameters)
+}
+
 /// Writes `ca.crt` and `kubeconfig`; the kubeconfig's path comes back.
 pub fn write_files(dir: &Path, identity: &Identity, server: &str) -> anyhow::Result<PathBuf> {
-    let ca = dir.join("ca.crt");
-    write_private(&ca, &identity.ca_pem)?;
+    write_private(&dir.join("ca.crt"), &identity.ca_pem)?;
+    // With all of it inside, a copy of the kubeconfig works as well.
+    let ca = base64(identity.ca_pem.as_bytes());
     let kubeconfig = dir.join("kubeconfig");
     let token = &identity.admin_token;
     write_private(
@@ -62,7 +78,7 @@ kind: Config
 clusters:
 - name: sandbox
   cluster:
-    certificate-authority: ca.crt
+    certificate-authority-data: {ca}
     server: {server}
 contexts:
 - name: sandbox

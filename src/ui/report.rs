@@ -91,7 +91,7 @@ pub fn plan<'a>(
         for change in changes {
             let object = &service.objects[change.object];
             for one in &change.moves {
-                let gains = pairs(one).find(|(_, before, after)| after > before).map(|(label, _, _)| label);
+                let gains = one.gaining().first().and_then(|&place| one.after.get(place)).map(|(label, _)| label.as_str());
                 let note = gains
                     .and_then(|label| Some(format!("{label}: {}", ready(service, change.object, label)?)))
                     .unwrap_or_default();

@@ -175,12 +175,11 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
         }
     }
     for service in services.iter().filter(|service| service.routes.iter().any(|route| route.drifted)).take(5) {
-        let when = service.changed.as_ref().map_or_else(String::new, |changed| format!(": {}", when(changed, screen)));
-        let _ = write!(
-            text,
-            "\n{YELLOW}{}{YELLOW:#} has other weights than its last recorded change{when}",
-            printable(&service.name)
-        );
+        let by = service.changed.as_ref().map_or_else(String::new, |changed| {
+            let at = if screen.terminal { format!("{} ago", age(&changed.at, screen.now)) } else { format!("at {}", changed.at) };
+            format!(" by {} {at}", printable(&changed.by))
+        });
+        let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", printable(&service.name));
     }
     text + "\n"
 }

@@ -11,11 +11,10 @@ pub fn printable(text: &str) -> String {
 
 /// A value as one JSON document or as YAML, with a final newline.
 pub fn data(value: &impl Serialize, yaml: bool) -> String {
-    let text = match yaml {
+    match yaml {
         true => serde_yaml::to_string(value).unwrap_or_default(),
         false => serde_json::to_string_pretty(value).unwrap_or_default() + "\n",
-    };
-    text
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub fn reconcile(controllers: &mut Controllers) {
 
 fn one(controllers: &mut Controllers, deployment: &Object, mut sets: Vec<Object>) {
     let template = deployment.pointer("/spec/template").cloned().unwrap_or(json!({}));
-    let hash = names::template_hash(&template.to_string());
+    let hash = names::template_hash(&canonical(template.clone()).to_string());
     let name = format!("{}-{hash}", text(deployment, "/metadata/name"));
     let current = sets.iter().position(|set| text(set, "/metadata/name") == name);
     let revision = sets.iter().map(|set| revision(set)).max().unwrap_or(0);
@@ -38,6 +38,23 @@ fn one(controllers: &mut Controllers, deployment: &Object, mut sets: Vec<Object>
     };
     scale(controllers, deployment, &current, &sets, revision);
     status(controllers, deployment, &current, &sets);
+}
+
+/// A template without its accidents: the order of members, and members that are null.
+fn canonical(mut template: Value) -> Value {
+    fn without_null(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|_, member| !member.is_null());
+                members.values_mut().for_each(without_null);
+            }
+            Value::Array(items) => items.iter_mut().for_each(without_null),
+            _ => {}
+        }
+    }
+    without_null(&mut template);
+    template.sort_all_objects();
+    template
 }
 
 fn revision(set: &Value) -> i64 {
@@ -182,15 +199,14 @@ fn progressing(controllers: &mut Controllers, deployment: &Value, current: &Valu
     let limit = number(deployment, "/spec/progressDeadlineSeconds");
     let prefix = key("");
     let key = key(&progress);
-    controllers.since.retain(|what, _| *what == key || !what.starts_with(&prefix));
+    controllers.waiting.retain(|what, _| *what == key || !what.starts_with(&prefix));
     if done {
         controllers.forget(&key);
         let message = format!("ReplicaSet {name:?} has successfully progressed.");
         return condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", &message);
     }
-    // What is brought to rest at once has no time to be late.
-    let elapsed = Some(controllers.elapsed(&key)).filter(|seconds| seconds.is_finite());
-    if limit > 0 && elapsed.is_some_and(|seconds| seconds > limit as f64) {
+    let late = limit > 0 && !controllers.settling() && controllers.passed(&key, limit as f64);
+    if late {
         let message = format!("ReplicaSet {name:?} has timed out progressing.");
         return condition(deployment, "Progressing", "False", "ProgressDeadlineExceeded", &message);
     }

@@ -15,8 +15,8 @@ use super::kinds::{DEPLOYMENTS, Kind, PODS, REPLICA_SETS, SERVICES};
 use super::store::{Expect, Object, Store, text};
 use super::{defaults, names, time};
 
-/// How often a cluster with something in progress is looked at.
-const STEP: Duration = Duration::from_millis(10);
+/// Longer than anything takes.
+const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// The kinds whose changes the controllers act upon.
 static WATCHED: [&Kind; 4] = [&DEPLOYMENTS, &REPLICA_SETS, &PODS, &SERVICES];
@@ -26,8 +26,8 @@ pub struct Controllers {
     store: Arc<Store>,
     /// Simulated seconds per second.
     speed: f64,
-    /// When each pod that is not ready was first seen, and the last progress of each deployment.
-    since: HashMap<String, Instant>,
+    /// What is waited for, and until when.
+    waiting: HashMap<String, Instant>,
     /// How many pods have been given an address.
     addresses: u32,
 }
@@ -35,7 +35,7 @@ pub struct Controllers {
 impl Controllers {
     /// Controllers of a store; `speed` is simulated seconds per second.
     pub fn new(store: Arc<Store>, speed: f64) -> Self {
-        Controllers { store, speed, since: HashMap::new(), addresses: 0 }
+        Controllers { store, speed, waiting: HashMap::new(), addresses: 0 }
     }
 
     /// Brings everything to rest at once, as if time had passed.
@@ -53,22 +53,24 @@ impl Controllers {
     pub async fn run(mut self) {
         let mut changes = self.store.subscribe();
         let mut seen = 0;
+        let mut due = true;
         loop {
-            changes.mark_unchanged();
-            if self.store.touched(seen, &WATCHED) || !self.since.is_empty() {
+            // What it writes itself is news as well: it looks again, until nothing more follows.
+            let revision = *changes.borrow_and_update();
+            let looked = Instant::now();
+            if due || self.store.touched(seen, &WATCHED) {
                 self.step();
             }
-            // Its own writes are looked at again, until none follows.
-            seen = seen.max(*changes.borrow());
-            let idle = self.since.is_empty();
-            tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-                () = tokio::time::sleep(STEP), if !idle => {}
-            }
+            seen = revision;
+            let next = self.waiting.values().filter(|end| **end > looked).min();
+            let next = next.copied().unwrap_or(looked + LONG);
+            due = tokio::select! {
+                changed = changes.changed() => match changed {
+                    Ok(()) => false,
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep_until(next.into()) => true,
+            };
         }
     }
 
@@ -78,18 +80,20 @@ impl Controllers {
         endpoints::reconcile(self);
     }
 
-    /// Simulated seconds since `what` was first asked about.
-    fn elapsed(&mut self, what: &str) -> f64 {
+    /// Whether this many simulated seconds have passed since `what` was first waited for.
+    fn passed(&mut self, what: &str, seconds: f64) -> bool {
         let now = Instant::now();
-        let since = *self.since.entry(what.to_owned()).or_insert(now);
-        if self.speed.is_infinite() {
-            return f64::INFINITY;
-        }
-        now.duration_since(since).as_secs_f64() * self.speed
+        let wait = Duration::try_from_secs_f64(seconds / self.speed).unwrap_or(LONG);
+        now >= *self.waiting.entry(what.to_owned()).or_insert(now + wait)
+    }
+
+    /// Whether everything happens at once.
+    fn settling(&self) -> bool {
+        self.speed.is_infinite()
     }
 
     fn forget(&mut self, what: &str) {
-        self.since.remove(what);
+        self.waiting.remove(what);
     }
 
     /// Writes an object of the controllers' own making.

@@ -22,7 +22,7 @@ pub fn reconcile(controllers: &mut Controllers) {
     }
     let store = &controllers.store;
     let alive: Vec<Object> = store.list(&PODS, "");
-    controllers.since.retain(|what, _| what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what));
+    controllers.waiting.retain(|what, _| what.contains(' ') || alive.iter().any(|pod| text(pod, "/metadata/uid") == what));
 }
 
 fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
@@ -92,7 +92,7 @@ fn start(controllers: &mut Controllers, pod: &Object) {
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
     let containers: Vec<Value> = containers.into_iter().flatten().cloned().collect();
     let bad = containers.iter().find(|c| missing(text(c, "/image")));
-    let due = controllers.elapsed(&uid) >= START;
+    let due = controllers.passed(&uid, START);
     let mut new = Value::clone(pod);
     if text(pod, "/status/podIP").is_empty() {
         controllers.addresses += 1;

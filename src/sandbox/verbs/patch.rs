@@ -29,10 +29,7 @@ pub async fn patch(server: &Server, call: &Call, warnings: &mut Vec<String>) -> 
             "scale" => scale::into(&old, &patched)?,
             _ => decoded(call, patched)?,
         };
-        let written = write::replace(server, call, &old, new, warnings, |list, object| {
-            refused_result(object, &format!("strict decoding error: {list}"))
-        })
-        .await?;
+        let written = write::replace(server, call, &old, new, warnings, |why, object| refused_result(object, why)).await?;
         if let Some(stored) = written {
             return Ok(write::answer(call, &stored));
         }
@@ -97,10 +94,16 @@ fn apply(call: &Call, object: &Value, warnings: &mut Vec<String>) -> Result<Valu
     match call.content_type.as_str() {
         "application/json-patch+json" => {
             let operations = patch::decode(&call.body).map_err(refusal)?;
-            if call.query.get("fieldValidation") != "Ignore" {
-                warnings.extend(patch::unknown_members(&operations));
+            let patched = patch::apply(object, &operations).map_err(refusal)?;
+            let unknown = patch::unknown_members(&operations);
+            match call.query.get("fieldValidation") {
+                "Ignore" => {}
+                "Strict" if !unknown.is_empty() => {
+                    return Err(refused_result(&patched, &format!("strict decoding error: {}", unknown.join(", "))));
+                }
+                _ => warnings.extend(unknown),
             }
-            patch::apply(object, &operations).map_err(refusal)
+            Ok(patched)
         }
         "application/merge-patch+json" => {
             let mut object = object.clone();

@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{decode, read, scale};
+use super::{check, decode, read, scale};
 use crate::sandbox::admission;
 use crate::sandbox::defaults;
 use crate::sandbox::kinds::NAMESPACES;
@@ -22,15 +22,11 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     let target = &call.target;
     let kind = target.kind;
     let mut object = decode(call)?;
-    well_formed(call, &object)?;
-    check_type(call, &object)?;
+    check::form(call, &object)?;
+    check::kind_and_version(call, &object)?;
+    shape::without_null(&mut object);
     let unknown = schema::prune(kind, &mut object);
-    report_unknown(call, unknown, warnings, |list| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: strict decoding error: {list}",
-            kind.kind, target.version, kind.kind
-        ))
-    })?;
+    check::unknown(call, unknown, warnings, |why| check::unfit(call, why))?;
     place(server, call, &mut object)?;
     let name = text(&object, "/metadata/name").to_owned();
     if let Some(cause) = names::check(kind, &name) {
@@ -47,10 +43,10 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
         metadata.insert("generation".into(), 1.into());
     }
     if kind.subresources.contains(&"status") && kind.plural != "namespaces" {
-        drop_member(&mut object, "status");
+        set_member(&mut object, "status", None);
     }
     defaults::apply(kind, &mut object);
-    check(call, &name, &object)?;
+    check::content(call, &name, &object)?;
     managed::update(target, None, &mut object, &call.manager);
     stored_type(call, &mut object);
     if server.store.get(kind, &target.namespace, &name).is_some() {
@@ -68,7 +64,7 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
 pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
     let kind = call.target.kind;
     let sent = decode(call)?;
-    well_formed(call, &sent)?;
+    check::form(call, &sent)?;
     let name = text(&sent, "/metadata/name");
     if name != call.target.name {
         return Err(Failure::bad_request(format!(
@@ -93,18 +89,13 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     let new = match call.target.sub.as_str() {
         "scale" => scale::into(&old, &sent)?,
         _ => {
-            check_type(call, &sent)?;
+            check::kind_and_version(call, &sent)?;
             sent
         }
     };
-    let stored = replace(server, call, &old, new, warnings, |list, _| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: strict decoding error: {list}",
-            kind.kind, call.target.version, kind.kind
-        ))
-    })
-    .await?
-    .ok_or_else(|| Failure::conflict(kind, &call.target.name))?;
+    let stored = replace(server, call, &old, new, warnings, |why, _| check::unfit(call, why))
+        .await?
+        .ok_or_else(|| Failure::conflict(kind, &call.target.name))?;
     Ok(answer(call, &stored))
 }
 
@@ -117,7 +108,7 @@ pub fn answer(call: &Call, stored: &Value) -> Response<Body> {
 }
 
 /// Puts `new` in the place of `old`; `None` when another write came first. `strict` makes the failure of strict
-/// field validation from the unknown fields and the object.
+/// field validation from what is wrong and the object.
 pub async fn replace(
     server: &Server,
     call: &Call,
@@ -129,31 +120,23 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
-    check_kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
+    check::kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
     let as_sent = new.clone();
+    shape::without_null(&mut new);
     let unknown = schema::prune(kind, &mut new);
-    report_unknown(call, unknown, warnings, |list| strict(list, &as_sent))?;
-    keep_system_fields(call, old, &mut new)?;
+    check::unknown(call, unknown, warnings, |why| strict(why, &as_sent))?;
+    check::system_fields(call, old, &mut new)?;
     if target.sub == "status" {
         let status = new.get("status").cloned();
-        let version = new.pointer("/metadata/resourceVersion").cloned();
         new = Value::clone(old);
         set_member(&mut new, "status", status);
-        set_version(&mut new, version);
     } else if kind.subresources.contains(&"status") {
         set_member(&mut new, "status", old.get("status").cloned());
     }
     defaults::apply(kind, &mut new);
-    check(call, name, &new)?;
-    let differs = |part: &str| old.get(part) != new.get(part);
-    let content = new
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(part, _)| !["metadata", "status", "apiVersion"].contains(&part.as_str()) && differs(part));
-    let generation = old.pointer("/metadata/generation").and_then(Value::as_u64);
-    if let Some(generation) = generation {
-        let generation = generation + u64::from(content || differs("spec"));
+    check::content(call, name, &new)?;
+    if let Some(generation) = old.pointer("/metadata/generation").and_then(Value::as_u64) {
+        let generation = generation + u64::from(content(old) != content(&new));
         metadata_of(&mut new).insert("generation".into(), generation.into());
     }
     managed::update(target, Some(old), &mut new, &call.manager);
@@ -174,94 +157,13 @@ pub async fn replace(
     Ok(written.ok())
 }
 
-/// Carries over what clients do not decide, and refuses changes to what is fixed.
-fn keep_system_fields(call: &Call, old: &Value, new: &mut Value) -> Result<(), Failure> {
-    let target = &call.target;
-    let kind = target.kind;
-    let mut causes = Vec::new();
-    let metadata = metadata_of(new);
-    let wanted_version = metadata.get("resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
-    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let present = old.pointer(&format!("/metadata/{field}"));
-        match (present, metadata.get(field)) {
-            (Some(present), None | Some(Value::Null)) => {
-                metadata.insert(field.into(), present.clone());
-            }
-            (None, Some(_)) => {
-                metadata.shift_remove(field);
-            }
-            (Some(present), Some(wanted)) if present != wanted && field == "uid" => {
-                // Two of the API server's checks say the same.
-                let cause = Cause::invalid("metadata.uid", format!("{wanted}: field is immutable"));
-                causes.extend([cause.clone(), cause]);
-            }
-            (Some(present), Some(_)) => {
-                metadata.insert(field.into(), present.clone());
-            }
-            (None, None) => {}
-        }
-    }
-    if !causes.is_empty() {
-        return Err(Failure::invalid(kind, &target.name, &causes));
-    }
-    let version = text(old, "/metadata/resourceVersion");
-    if wanted_version.is_empty() && kind.custom {
-        let cause = Cause::invalid("metadata.resourceVersion", "0: must be specified for an update");
-        return Err(Failure::invalid_as(kind.plural, kind.group, &target.name, &[cause]));
-    }
-    if !wanted_version.is_empty() && wanted_version.parse::<u64>().is_err() {
-        let message = format!("strconv.ParseUint: parsing {wanted_version:?}: invalid syntax");
-        return Err(Failure::new(500, "", message));
-    }
-    if !wanted_version.is_empty() && wanted_version != version {
-        return Err(Failure::conflict(kind, &target.name));
-    }
-    metadata.insert("resourceVersion".into(), version.into());
-    Ok(())
-}
-
-/// Refuses a body that is no such object.
-fn well_formed(call: &Call, object: &Value) -> Result<(), Failure> {
-    let kind = call.target.kind;
-    match shape::misfit(kind.custom, object) {
-        None => Ok(()),
-        Some(why) => Err(Failure::bad_request(format!(
-            "{0} in version {1:?} cannot be handled as a {0}: {why}",
-            kind.kind, call.target.version
-        ))),
-    }
-}
-
-/// Refuses an object of another kind or version than the path's.
-fn check_type(call: &Call, object: &Value) -> Result<(), Failure> {
-    let kind = call.target.kind;
-    let wanted = call.target.api_version();
-    let version = text(object, "/apiVersion");
-    if !version.is_empty() && version != wanted {
-        return Err(Failure::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({wanted})"
-        )));
-    }
-    check_kind(call, object).map_err(|cause| {
-        let found = text(object, "/kind");
-        match kind.custom {
-            true => Failure::invalid_as(found, kind.group, text(object, "/metadata/name"), &[cause]),
-            false => Failure::bad_request(format!(
-                "{found} in version {:?} cannot be handled as a {}: converting (v1.{found}) to (v1.{}): unknown conversion",
-                call.target.version, kind.kind, kind.kind
-            )),
-        }
-    })
-}
-
-fn check_kind(call: &Call, object: &Value) -> Result<(), Cause> {
-    for (field, wanted) in [("kind", call.target.kind.kind), ("apiVersion", &call.target.api_version())] {
-        let found = text(object, &format!("/{field}"));
-        if !found.is_empty() && found != wanted {
-            return Err(Cause::invalid(field, format!("{found:?}: must be {wanted}")));
-        }
-    }
-    Ok(())
+/// What an object's generation counts the changes of.
+fn content(object: &Value) -> Vec<(&String, &Value)> {
+    let aside = ["apiVersion", "kind", "metadata", "status"];
+    let parts = object.as_object().into_iter().flatten();
+    let mut parts: Vec<_> = parts.filter(|(name, _)| !aside.contains(&name.as_str())).collect();
+    parts.sort_by_key(|(name, _)| *name);
+    parts
 }
 
 /// Puts an object into the namespace of the request and gives it a name.
@@ -304,31 +206,6 @@ fn place(server: &Server, call: &Call, object: &mut Value) -> Result<(), Failure
     Ok(())
 }
 
-fn report_unknown(
-    call: &Call,
-    unknown: Vec<String>,
-    warnings: &mut Vec<String>,
-    strict: impl FnOnce(&str) -> Failure,
-) -> Result<(), Failure> {
-    let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-    match call.query.get("fieldValidation") {
-        _ if unknown.is_empty() => {}
-        "Ignore" => {}
-        "Strict" => return Err(strict(&unknown.join(", "))),
-        _ => warnings.extend(unknown),
-    }
-    Ok(())
-}
-
-fn check(call: &Call, name: &str, object: &Value) -> Result<(), Failure> {
-    let mut causes = names::check_metadata(object);
-    causes.extend(schema::check(call.target.kind, object));
-    match causes.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::invalid(call.target.kind, name, &causes)),
-    }
-}
-
 /// Whatever version it was sent in, an object is stored in one.
 fn stored_type(call: &Call, object: &mut Value) {
     let kind = call.target.kind;
@@ -339,42 +216,22 @@ fn stored_type(call: &Call, object: &mut Value) {
 
 /// The metadata of an object, made when there is none.
 pub fn metadata_of(object: &mut Value) -> &mut Map<String, Value> {
-    object_member(object, "metadata")
-}
-
-fn object_member<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
-    if !object.is_object() {
-        *object = json!({});
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
     }
-    let member = &mut object[name];
-    if !member.is_object() {
-        *member = json!({});
-    }
-    match member {
+    match &mut object["metadata"] {
         Value::Object(members) => members,
         _ => unreachable!("it was just made an object"),
     }
 }
 
+/// Gives an object this member, or takes it away.
 fn set_member(object: &mut Value, name: &str, value: Option<Value>) {
-    if let Some(members) = object.as_object_mut() {
-        match value {
-            Some(value) => {
-                members.insert(name.into(), value);
-            }
-            None => {
-                members.shift_remove(name);
-            }
-        }
-    }
-}
-
-fn drop_member(object: &mut Value, name: &str) {
-    set_member(object, name, None);
-}
-
-fn set_version(object: &mut Value, version: Option<Value>) {
-    if let Some(version) = version {
-        metadata_of(object).insert("resourceVersion".into(), version);
-    }
+    let Some(members) = object.as_object_mut() else {
+        return;
+    };
+    match value {
+        Some(value) => members.insert(name.into(), value),
+        None => members.shift_remove(name),
+    };
 }

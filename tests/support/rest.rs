@@ -1,0 +1,190 @@
+//! Requests of the tests' own to an API server, without a line of what is being tested.
+
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::Deserialize as _;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// JSON patch.
+pub const JSON_PATCH: &str = "application/json-patch+json";
+/// Merge patch.
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// A connection to an API server, as one user.
+pub struct Rest {
+    runtime: Runtime,
+    client: Client,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; a string where it is not JSON.
+    pub body: Value,
+    /// The `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Reply {
+    /// The answer, which must be a success.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{self:?}");
+        self.body
+    }
+
+    /// `metadata.resourceVersion`.
+    pub fn version(&self) -> &str {
+        self.body.pointer("/metadata/resourceVersion").and_then(Value::as_str).expect("a resource version")
+    }
+
+    /// What a failure says: status, reason, message.
+    pub fn failure(&self) -> String {
+        let text = |key: &str| self.body.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+        format!("{} {} {}", self.status, text("reason"), text("message"))
+    }
+}
+
+impl Rest {
+    /// Connects by a kubeconfig, in its current context or the one named.
+    pub fn connect(kubeconfig: &Path, context: Option<&str>) -> Self {
+        // The second to choose finds it chosen.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let client = runtime.block_on(async {
+            let mut config = Config::from_custom_kubeconfig(read, &options).await.expect("a usable kubeconfig");
+            config.default_retry = false;
+            Client::try_from(config).expect("a client")
+        });
+        Self { runtime, client }
+    }
+
+    /// Sends a request.
+    pub fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Reply {
+        self.exchange(method, path, content_type, "application/json", body).expect("an answer")
+    }
+
+    /// PATCH with a JSON patch; `None` where the server breaks off without an answer.
+    pub fn patch_or_break(&self, path: &str, document: &Value) -> Option<Reply> {
+        self.exchange(Method::PATCH, path, JSON_PATCH, "application/json", document.to_string().into_bytes()).ok()
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        accept: &str,
+        body: Vec<u8>,
+    ) -> Result<Reply, kube::Error> {
+        let request = Request::builder().method(method).uri(path).header("content-type", content_type);
+        let request = request.header("accept", accept).body(Body::from(body)).expect("a request");
+        self.runtime.block_on(async {
+            let exchange = async {
+                let response = self.client.send(request).await?;
+                let status = response.status().as_u16();
+                let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
+                let warnings = response.headers().get_all("warning").iter().map(text).collect();
+                let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+                let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+                Ok(Reply { status, body, warnings })
+            };
+            tokio::time::timeout(super::run::DEADLINE, exchange).await.expect("an answer in time")
+        })
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, "application/json", Vec::new())
+    }
+
+    /// GET in another form: a table, or metadata alone.
+    pub fn get_as(&self, path: &str, form: &str) -> Reply {
+        self.exchange(Method::GET, path, "application/json", form, Vec::new()).expect("an answer")
+    }
+
+    /// POST.
+    pub fn post(&self, path: &str, object: &Value) -> Reply {
+        self.send(Method::POST, path, "application/json", object.to_string().into_bytes())
+    }
+
+    /// PUT.
+    pub fn put(&self, path: &str, object: &Value) -> Reply {
+        self.send(Method::PUT, path, "application/json", object.to_string().into_bytes())
+    }
+
+    /// DELETE.
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, "application/json", Vec::new())
+    }
+
+    /// PATCH with a JSON patch.
+    pub fn patch(&self, path: &str, document: &Value) -> Reply {
+        self.send(Method::PATCH, path, JSON_PATCH, document.to_string().into_bytes())
+    }
+
+    /// PATCH with a merge patch.
+    pub fn merge(&self, path: &str, document: &Value) -> Reply {
+        self.send(Method::PATCH, path, MERGE_PATCH, document.to_string().into_bytes())
+    }
+
+    /// Creates every document of a YAML text.
+    #[track_caller]
+    pub fn create(&self, manifests: &str) {
+        for document in serde_yaml::Deserializer::from_str(manifests) {
+            let object = Value::deserialize(document).expect("YAML");
+            self.post(&collection(&object), &object).ok();
+        }
+    }
+
+    /// Reads the events of a watch until `enough` says so or the server ends it.
+    pub fn watch(&self, path: &str, mut enough: impl FnMut(&[Value]) -> bool) -> Vec<Value> {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        self.runtime.block_on(async {
+            let mut events = Vec::new();
+            let reading = async {
+                let response = self.client.send(request).await.expect("an answer");
+                let mut body = response.into_body();
+                let mut pending = Vec::new();
+                while let Some(frame) = body.frame().await {
+                    pending.extend_from_slice(&frame.expect("a frame").into_data().unwrap_or_default());
+                    while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+                        let line: Vec<u8> = pending.drain(..=end).collect();
+                        events.push(serde_json::from_slice(&line).expect("an event"));
+                    }
+                    if enough(&events) {
+                        return;
+                    }
+                }
+            };
+            let in_time = tokio::time::timeout(Duration::from_secs(20), reading).await;
+            assert!(in_time.is_ok(), "the watch stood still after {events:?}");
+            events
+        })
+    }
+}
+
+/// The path to which an object is posted.
+fn collection(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let version = text("/apiVersion");
+    let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let plural = match text("/kind") {
+        "EndpointSlice" => "endpointslices".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    match text("/metadata/namespace") {
+        "" => format!("{root}/{plural}"),
+        namespace => format!("{root}/namespaces/{namespace}/{plural}"),
+    }
+}
