@@ -5,6 +5,7 @@
 pub mod check;
 pub mod conflict;
 mod draft;
+pub mod gate;
 pub mod host;
 pub mod object;
 pub mod owner;
