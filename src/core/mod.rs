@@ -7,6 +7,7 @@ pub mod conflict;
 mod draft;
 pub mod gate;
 pub mod host;
+pub mod judge;
 pub mod object;
 pub mod owner;
 pub mod patch;

@@ -27,6 +27,8 @@ pub enum Format {
     Perfspec,
     /// `slo.yaml` (Lighthouse).
     Slo,
+    /// Terms of `--require`.
+    Require,
 }
 
 /// What became of one indicator.
@@ -43,6 +45,8 @@ pub enum Status {
     Info,
     /// It could not be asked.
     Error,
+    /// Too little was seen to judge it.
+    Inconclusive,
 }
 
 impl Status {
@@ -54,6 +58,7 @@ impl Status {
             Status::Fail => "fail",
             Status::Info => "info",
             Status::Error => "error",
+            Status::Inconclusive => "inconclusive",
         }
     }
 }

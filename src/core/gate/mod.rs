@@ -7,6 +7,7 @@ mod locate;
 pub mod number;
 pub mod perfspec;
 pub mod prometheus;
+pub mod require;
 
 #[cfg(test)]
 mod vectors;

@@ -67,7 +67,8 @@ impl FromStr for Term {
     fn from_str(text: &str) -> Result<Self, String> {
         let plain: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
         let shown = || plain.escape_debug().to_string();
-        let at = plain.find(['<', '>', '=']).ok_or_else(|| format!("`{}` compares nothing: write `success-rate>=99`", shown()))?;
+        let at =
+            plain.find(['<', '>', '=']).ok_or_else(|| format!("`{}` compares nothing: write `success-rate>=99`", shown()))?;
         let (name, rest) = plain.split_at(at);
         let (sign, rest) = ["<=", ">=", "<", ">"]
             .iter()
@@ -98,7 +99,10 @@ fn indicator(name: &str) -> Result<Indicator, String> {
     }
     let quantile = name.strip_prefix('p').and_then(|digits| digits.parse::<f64>().ok()).map(|percent| percent / 100.0);
     quantile.filter(|quantile| *quantile > 0.0 && *quantile < 1.0).map(Indicator::Latency).ok_or_else(|| {
-        format!("there is no indicator `{}`: there are success-rate, error-rate, rps, and percentiles as p95", name.escape_debug())
+        format!(
+            "there is no indicator `{}`: there are success-rate, error-rate, rps, and percentiles as p95",
+            name.escape_debug()
+        )
     })
 }
 
