@@ -1,5 +1,6 @@
 //! Quality gates: gate files, what they ask, and what the answers come to. No sources: what was measured comes in as data.
 
+pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
 pub mod lint;
@@ -7,6 +8,8 @@ mod locate;
 pub mod number;
 pub mod perfspec;
 pub mod prometheus;
+pub mod slo;
+mod yaml;
 
 #[cfg(test)]
 mod vectors;
