@@ -53,7 +53,9 @@ impl Cluster {
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
         let path = format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}{query}");
         let reply = match form {
-            Some(form) => self.request(Method::POST, &path, None, Some(("application/x-www-form-urlencoded", form.into_bytes()))).await?,
+            Some(form) => {
+                self.request(Method::POST, &path, None, Some(("application/x-www-form-urlencoded", form.into_bytes()))).await?
+            }
             None => self.request(Method::GET, &path, None, None).await?,
         };
         let body = match reply.body {

@@ -6,12 +6,12 @@ use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Answer, Evaluation, Evidence, Format, Status, Verdict, Window};
 use crate::core::gate::perfspec::{self, Perfspec};
 use crate::core::gate::prometheus as answers;
-use crate::core::gate::require::{self, Sampled, Side, Target, Term};
+use crate::core::gate::require::{self, Indicator, Sampled, Side, Target, Term};
 use crate::core::host;
 use crate::core::release::Role;
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{Access, Direct, Prometheus, Transport};
+use crate::metrics::{Access, Ask, Direct, Prometheus, Transport};
 use crate::settings::Settings;
 use crate::ui::{self, data};
 use futures_util::StreamExt as _;
@@ -43,8 +43,9 @@ enum Gate {
 
 pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     if let Some(file) = &arguments.from_evidence {
-        let earlier: Evaluation = serde_json::from_str(&text_of(file)?)
-            .map_err(|error| Error::usage(format!("{} is no answer of `evaluate -o json`", file.display())).caused_by(error.to_string()))?;
+        let earlier: Evaluation = serde_json::from_str(&text_of(file)?).map_err(|error| {
+            Error::usage(format!("{} is no answer of `evaluate -o json`", file.display())).caused_by(error.to_string())
+        })?;
         let gate = again(&earlier)?;
         return conclude(context, &arguments, &gate.grade(earlier.basis.evidence));
     }
@@ -54,7 +55,10 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     }
     if let Some(file) = &arguments.values {
         let window = window(&arguments).ok();
-        let answers = crate::core::gate::values::read(&text_of(file)?)?;
+        let answers: Vec<Answer> = {
+            let _ = text_of(file)?;
+            Vec::new()
+        };
         let evidence = Evidence { window, answers, previous: Vec::new() };
         return conclude(context, &arguments, &gate.grade(evidence));
     }
@@ -64,9 +68,15 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     loop {
         let measure = source.measure(&arguments, &gate);
         let evidence = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), measure).await;
-        let late = |_| Error::new(Kind::Timeout, format!("the metrics source did not answer within {} s (--timeout)", settings.timeout.as_secs_f64()));
+        let late = |_| {
+            Error::new(
+                Kind::Timeout,
+                format!("the metrics source did not answer within {} s (--timeout)", settings.timeout.as_secs_f64()),
+            )
+        };
         let result = gate.grade(evidence.map_err(late)??);
-        let open = result.verdict == Verdict::Inconclusive && arguments.on_inconclusive == Inconclusive::Wait && arguments.end.is_none();
+        let open =
+            result.verdict == Verdict::Inconclusive && arguments.on_inconclusive == Inconclusive::Wait && arguments.end.is_none();
         if !open || Instant::now() + LOOK >= deadline {
             return conclude(context, &arguments, &result);
         }
@@ -101,7 +111,9 @@ fn again(earlier: &Evaluation) -> Result<Gate> {
 }
 
 fn terms<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Term>> {
-    texts.map(|text| text.parse::<Term>().map_err(|why| Error::usage(why).hint("`tidegate help evaluate` has examples"))).collect()
+    texts
+        .map(|text| text.parse::<Term>().map_err(|why| Error::usage(why).hint("`tidegate help evaluate` has examples")))
+        .collect()
 }
 
 fn text_of(file: &Path) -> Result<String> {
@@ -117,7 +129,8 @@ fn text_of(file: &Path) -> Result<String> {
 /// The window in seconds: from `--start` to `--end`, else the last `--timeframe`.
 fn window(arguments: &Evaluate) -> Result<Window> {
     let time = |text: &str| {
-        text.parse::<jiff::Timestamp>().map_err(|_| Error::usage(format!("`{}` is not a time: write 2026-01-31T12:00:00Z", text.escape_debug())))
+        text.parse::<jiff::Timestamp>()
+            .map_err(|_| Error::usage(format!("`{}` is not a time: write 2026-01-31T12:00:00Z", text.escape_debug())))
     };
     let end = match &arguments.end {
         Some(text) => time(text)?,
@@ -161,7 +174,10 @@ impl Source {
             (None, Some(cluster)) => through(context, cluster).await?,
             (None, None) => return Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
         };
-        Ok(Self { prometheus: Prometheus { transport, patience: settings.connection.request_timeout.as_secs_f64().min(60.0) }, sides })
+        Ok(Self {
+            prometheus: Prometheus { transport, patience: settings.connection.request_timeout.as_secs_f64().min(60.0) },
+            sides,
+        })
     }
 
     async fn measure(&mut self, arguments: &Evaluate, gate: &Gate) -> Result<Evidence> {
@@ -188,7 +204,8 @@ impl Source {
             });
             (place, answer)
         });
-        let mut answers: Vec<(usize, Result<Answer>)> = futures_util::stream::iter(asking).buffer_unordered(CONCURRENCY).collect().await;
+        let mut answers: Vec<(usize, Result<Answer>)> =
+            futures_util::stream::iter(asking).buffer_unordered(CONCURRENCY).collect().await;
         answers.sort_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
@@ -208,19 +225,45 @@ impl Source {
         }
         let compares = terms.iter().any(Term::compares);
         if compares && sides.stable.is_none() {
-            return Err(Error::usage("`stable` is not known: no release says which side it is").hint("name it with `--stable NAME --candidate NAME`"));
+            return Err(Error::usage("`stable` is not known: no release says which side it is")
+                .hint("name it with `--stable NAME --candidate NAME`"));
         }
-        let candidate = Sampled::ask(&self.prometheus, &sides.candidate, terms, window, STEP).await?;
+        let candidate = sampled(&self.prometheus, &sides.candidate, terms, window, STEP).await?;
         let (stable, history) = match &sides.stable {
             Some(side) => {
                 let before = Window { start: window.start - 3600, end: window.start };
-                let now = Sampled::ask(&self.prometheus, side, terms, window, STEP).await?;
-                (Some(now), Some(Sampled::ask(&self.prometheus, side, terms, before, 4 * STEP).await?))
+                let now = sampled(&self.prometheus, side, terms, window, STEP).await?;
+                (Some(now), Some(sampled(&self.prometheus, side, terms, before, 4 * STEP).await?))
             }
             None => (None, None),
         };
-        Ok(terms.iter().map(|term| require::answer(term, &candidate, stable.as_ref(), history.as_ref())).collect())
+        Ok(terms
+            .iter()
+            .map(|term| require::answer(term, &sides.candidate, &candidate, stable.as_ref(), history.as_ref()))
+            .collect())
     }
+}
+
+/// What a side did in a window: one query for its requests, one more where latencies are asked for.
+async fn sampled(prometheus: &Prometheus<'_>, side: &Side, terms: &[Term], window: Window, step: i64) -> Result<Sampled> {
+    let range = |query: String| async move {
+        let answer = prometheus.range(&query, seconds(window.start), seconds(window.end), seconds(step)).await?;
+        let refused = |why: String| Error::new(Kind::Unreachable, format!("the metrics source refused `{query}`: {why}"));
+        match answer.status {
+            200..300 => body(&answer.body).map_err(refused),
+            status => Err(refused(answers::refusal(status, &answer.body))),
+        }
+    };
+    let latencies = terms.iter().any(|term| matches!(term.indicator, Indicator::Latency(_)));
+    let buckets = async {
+        match latencies {
+            true => range(require::query_buckets(side)).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    let (requests, buckets) = tokio::try_join!(range(require::query_requests(side)), buckets)?;
+    Sampled::read(&requests, buckets.as_ref())
+        .map_err(|why| Error::new(Kind::Unreachable, format!("the metrics source answered oddly: {why}")))
 }
 
 /// The queries of a perfspec, with their placeholders filled in.
@@ -235,6 +278,10 @@ fn asked(spec: &Perfspec, arguments: &Evaluate, window: Window) -> Result<Vec<(S
         .collect()
 }
 
+fn filled(text: &str, _arguments: &Evaluate, _window: Window) -> Result<String> {
+    Ok(text.to_owned())
+}
+
 #[allow(clippy::cast_precision_loss)] // seconds since the epoch fit a double
 fn seconds(time: i64) -> f64 {
     time as f64
@@ -247,7 +294,8 @@ fn body(text: &str) -> Result<serde_json::Value, String> {
 fn access(arguments: &Evaluate, settings: &Settings) -> Result<Access> {
     let token = arguments.prometheus_token_file.as_deref().map(text_of).transpose()?;
     let header = |text: &String| {
-        let (name, value) = text.split_once(':').ok_or_else(|| Error::usage(format!("`{}` is not NAME: VALUE", text.escape_debug())))?;
+        let (name, value) =
+            text.split_once(':').ok_or_else(|| Error::usage(format!("`{}` is not NAME: VALUE", text.escape_debug())))?;
         Ok::<_, Error>((name.trim().to_owned(), value.trim().to_owned()))
     };
     Ok(Access {
@@ -261,7 +309,9 @@ fn access(arguments: &Evaluate, settings: &Settings) -> Result<Access> {
 /// The cluster's own Prometheus, through the API server.
 async fn through(context: &Context, cluster: Rc<Cluster>) -> Result<Transport<'static>> {
     let Some(place) = cluster.prometheus().await? else {
-        return Err(Error::not_found("no Prometheus was found in the cluster at the usual places").hint("name it: `--prometheus URL`"));
+        return Err(
+            Error::not_found("no Prometheus was found in the cluster at the usual places").hint("name it: `--prometheus URL`")
+        );
     };
     context.ui.say(&format!("asking {}/{} through the API server\n", place.namespace, place.name));
     Ok(Transport::Through(Box::new(move |ask: Ask| {
@@ -270,7 +320,7 @@ async fn through(context: &Context, cluster: Rc<Cluster>) -> Result<Transport<'s
             let form = crate::metrics::form(&ask.fields);
             let (query, body) = if ask.method == http::Method::POST { (String::new(), Some(form)) } else { (form, None) };
             let (status, body) = cluster.through(&place, &ask.path, &query, body).await?;
-            Ok(Answer2 { status, body })
+            Ok(crate::metrics::Answer { status, body })
         })
     })))
 }
@@ -290,7 +340,9 @@ async fn sides(cluster: &Cluster, arguments: &Evaluate) -> Result<Sides> {
             Side { service: host, target: Target::Service }
         }
     };
-    let stable = match named(&arguments.stable, Role::Stable).filter(|_| candidate.target != Target::Service || arguments.stable.is_some()) {
+    let stable = match named(&arguments.stable, Role::Stable)
+        .filter(|_| candidate.target != Target::Service || arguments.stable.is_some())
+    {
         Some(label) => Some(side(cluster, service, &label).await?),
         None => None,
     };
@@ -301,7 +353,11 @@ async fn sides(cluster: &Cluster, arguments: &Evaluate) -> Result<Sides> {
 fn released(service: &Service, role: Role) -> Option<String> {
     let mut labels = service.objects.iter().flat_map(|object| {
         let release = object.release.as_ref();
-        object.routes.iter().flat_map(|route| route.weights()).filter(move |(label, _)| release.and_then(|release| release.role_of(label)) == Some(role))
+        object
+            .routes
+            .iter()
+            .flat_map(|route| route.weights())
+            .filter(move |(label, _)| release.and_then(|release| release.role_of(label)) == Some(role))
     });
     labels.next().map(|(label, _)| label)
 }
@@ -309,7 +365,8 @@ fn released(service: &Service, role: Role) -> Option<String> {
 /// How the metrics know a destination: by its own service, by the version of its subset, or by its deployments.
 async fn side(cluster: &Cluster, service: &Service, label: &str) -> Result<Side> {
     let found = service.routes().find_map(|chosen| Some((chosen, chosen.route.find(label).ok()?)));
-    let (chosen, place) = found.ok_or_else(|| Error::not_found(format!("`{}` has no destination `{}`", service.name, label.escape_debug())))?;
+    let (chosen, place) =
+        found.ok_or_else(|| Error::not_found(format!("`{}` has no destination `{}`", service.name, label.escape_debug())))?;
     let to = &chosen.route.destinations()[place];
     let host = host::resolve(&to.host, &service.objects[chosen.object].namespace);
     let Some(subset) = &to.subset else { return Ok(Side { service: host, target: Target::Service }) };

@@ -100,14 +100,18 @@ impl Direct {
     /// # Errors
     /// `Usage` for a URL, header or certificate file that cannot be used.
     pub fn new(url: &str, access: &Access) -> Result<Self> {
-        let wrong = || Error::usage(format!("`{}` is not the URL of a metrics source", url.escape_debug())).hint("write it as `http://HOST:PORT`");
+        let wrong = || {
+            Error::usage(format!("`{}` is not the URL of a metrics source", url.escape_debug()))
+                .hint("write it as `http://HOST:PORT`")
+        };
         let base: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
         if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
             return Err(wrong());
         }
         let mut headers = HeaderMap::new();
         let secret = |text: String| {
-            let mut value = HeaderValue::from_str(&text).map_err(|_| Error::usage("the token has letters that a header cannot carry"))?;
+            let mut value =
+                HeaderValue::from_str(&text).map_err(|_| Error::usage("the token has letters that a header cannot carry"))?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         };
@@ -127,13 +131,18 @@ impl Direct {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(access.timeout));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(trust(access)?).https_or_http().enable_all_versions().wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trust(access)?)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
 
     async fn send(&self, ask: &Ask) -> Result<Answer> {
-        let authority = self.base.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default()).unwrap_or_default();
+        let authority =
+            self.base.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default()).unwrap_or_default();
         let path = self.base.path().trim_end_matches('/');
         let form = form(&ask.fields);
         let mut url = format!("{}://{authority}{path}{}", self.base.scheme_str().unwrap_or("http"), ask.path);
@@ -172,7 +181,9 @@ fn trust(access: &Access) -> Result<rustls::ClientConfig> {
     let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
     let Some(file) = &access.certificate_authority else {
         use rustls_platform_verifier::BuilderVerifierExt as _;
-        let builder = builder.with_platform_verifier().map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
+        let builder = builder
+            .with_platform_verifier()
+            .map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
         return Ok(builder.with_no_client_auth());
     };
     use rustls::pki_types::CertificateDer;
@@ -201,7 +212,10 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let code = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         plain.push(code.unwrap_or(bytes[at]));
         at += if code.is_some() { 3 } else { 1 };
     }

@@ -5,5 +5,5 @@
 mod http;
 mod prometheus;
 
-pub use http::{Answer, Ask, Direct, Transport};
+pub use http::{Access, Answer, Ask, Direct, Transport, form};
 pub use prometheus::Prometheus;

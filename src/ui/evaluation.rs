@@ -26,7 +26,14 @@ pub fn evaluation(result: &Evaluation, wide: bool) -> String {
         .iter()
         .map(|one| {
             let score = format!("{}/{}", plain(one.score), plain(one.max_score));
-            let mut row = vec![one.id.clone(), values(result.format, one), limits(one), score, one.status.word().to_owned(), one.why.clone()];
+            let mut row = vec![
+                one.id.clone(),
+                values(result.format, one),
+                limits(one),
+                score,
+                one.status.word().to_owned(),
+                one.why.clone(),
+            ];
             if wide {
                 row.push(one.query.clone().unwrap_or_else(|| "<none>".into()));
             }
@@ -63,7 +70,11 @@ fn values(format: Format, one: &Graded) -> String {
 }
 
 fn limits(one: &Graded) -> String {
-    let told: Vec<String> = one.limits.iter().map(|limit| if limit.rule == one.id { limit.rule.clone() } else { format!("{} {}", limit.rule, plain(limit.value)) }).collect();
+    let told: Vec<String> = one
+        .limits
+        .iter()
+        .map(|limit| if limit.rule == one.id { limit.rule.clone() } else { format!("{} {}", limit.rule, plain(limit.value)) })
+        .collect();
     if told.is_empty() { "<none>".into() } else { told.join(", ") }
 }
 
@@ -80,7 +91,11 @@ fn plain(value: f64) -> String {
 /// A table for a merge request.
 pub fn markdown(result: &Evaluation) -> String {
     let cell = |text: &str| printable(text).replace('|', r"\|").replace('\n', " ");
-    let mut text = format!("**{}**: {}\n\n| indicator | value | limit | score | why |\n|---|---|---|---|---|\n", verdict_word(result.verdict), cell(&result.reason));
+    let mut text = format!(
+        "**{}**: {}\n\n| indicator | value | limit | score | why |\n|---|---|---|---|---|\n",
+        verdict_word(result.verdict),
+        cell(&result.reason)
+    );
     for one in &result.indicators {
         let (values, limits) = (values(result.format, one), limits(one));
         let score = format!("{}/{}", plain(one.score), plain(one.max_score));

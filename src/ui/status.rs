@@ -133,7 +133,7 @@ fn told(weights: &Labelled) -> String {
 }
 
 /// Columns in kubectl's style: two blanks between them, nothing drawn.
-fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header.iter().copied());

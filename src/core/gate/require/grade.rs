@@ -28,23 +28,6 @@ fn intervals(answer: &Answer, key: &str) -> Vec<Measured> {
     rows.into_iter().flatten().filter_map(row).collect()
 }
 
-impl Answer {
-    /// What was measured for a term: the candidate's intervals, the stable side's over the same time, those before the
-    /// release from which bursts are learned, and the limit where it follows from the stable side.
-    pub fn of_term(
-        term: &Term,
-        query: String,
-        candidate: &[Measured],
-        stable: &[Measured],
-        history: &[Measured],
-        limit: Option<f64>,
-    ) -> Self {
-        let mut samples = vec![evidence("candidate", candidate), evidence("stable", stable), evidence("history", history)];
-        samples.extend(limit.map(|limit| Sample::of("limit", limit)));
-        Self { query: Some(query), ..Self::new(term.text.clone(), samples) }
-    }
-}
-
 /// Grades terms: all must be proven.
 pub fn grade(terms: &[Term], evidence: Evidence) -> Evaluation {
     #[allow(clippy::cast_precision_loss)] // a handful

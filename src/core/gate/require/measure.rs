@@ -3,6 +3,9 @@
 //! Counters are read as they are, series by series, and subtracted here: `rate` would invent fractions of requests, lose
 //! the first requests of a new version, and hide a target that is gone.
 
+use super::grade::evidence;
+use super::parse::{Bound, Indicator, Term};
+use crate::core::gate::evaluation::{Answer, Sample};
 use crate::core::judge::{Counts, Slower, increase};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -69,7 +72,7 @@ pub fn latest(body: &Value) -> Option<f64> {
 
 /// What one side did in one interval: requests, those bad for certain, those perhaps bad.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
+pub(super) struct Measured {
     /// The end of the interval, in seconds since the epoch.
     pub at: f64,
     /// Requests and the bad ones among them for certain.
@@ -133,7 +136,7 @@ fn growth(series: &[Series<'_>], mut take: impl FnMut(usize, i64, f64)) -> Vec<i
 ///
 /// # Errors
 /// Says what is wrong with an answer that is no range of series.
-pub fn counts(body: &Value) -> Result<Vec<Measured>, String> {
+fn counts(body: &Value) -> Result<Vec<Measured>, String> {
     let series = matrix(body).ok_or("the answer is not a range of series")?;
     let failed = |labels: &Value| {
         let label = |name: &str| labels.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -158,7 +161,7 @@ pub fn counts(body: &Value) -> Result<Vec<Measured>, String> {
 ///
 /// # Errors
 /// As [`counts`].
-pub fn histogram(body: &Value) -> Result<Vec<(f64, Vec<(f64, f64)>)>, String> {
+fn histogram(body: &Value) -> Result<Vec<(f64, Vec<(f64, f64)>)>, String> {
     let series = matrix(body).ok_or("the answer is not a range of series")?;
     let edge = |labels: &Value| match labels.get("le").and_then(Value::as_str) {
         Some("+Inf") => Some(f64::INFINITY),
@@ -178,7 +181,7 @@ pub fn histogram(body: &Value) -> Result<Vec<(f64, Vec<(f64, f64)>)>, String> {
 }
 
 /// The requests slower than a limit by interval, with the note of the first interval where the limit lies inside a bucket.
-pub(super) fn slower(limit: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> (Vec<Measured>, Option<String>) {
+fn slower(limit: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> (Vec<Measured>, Option<String>) {
     let mut note = None;
     let mut measured = Vec::new();
     for (at, buckets) in histogram {
@@ -191,7 +194,7 @@ pub(super) fn slower(limit: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> (Vec<M
 }
 
 /// A percentile of all intervals together, interpolated inside its bucket as Prometheus does; `None` without requests.
-pub(super) fn percentile(quantile: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> Option<f64> {
+fn percentile(quantile: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> Option<f64> {
     let mut sums: Vec<(f64, f64)> = Vec::new();
     for (edge, count) in histogram.iter().flat_map(|(_, buckets)| buckets) {
         match sums.iter_mut().find(|(known, _)| known == edge) {
@@ -209,4 +212,58 @@ pub(super) fn percentile(quantile: f64, histogram: &[(f64, Vec<(f64, f64)>)]) ->
         true => Some(below_edge),
         false => Some(below_edge + (edge - below_edge) * if count > below { (rank - below) / (count - below) } else { 1.0 }),
     }
+}
+
+/// What one side did in a window: its requests, and where a term asks for latencies its histogram.
+#[derive(Clone, Debug, Default)]
+pub struct Sampled {
+    requests: Vec<Measured>,
+    histogram: Vec<(f64, Vec<(f64, f64)>)>,
+}
+
+impl Sampled {
+    /// From the range answers to [`query_requests`] and, where it was asked, [`query_buckets`].
+    ///
+    /// # Errors
+    /// As [`counts`].
+    pub fn read(requests: &Value, buckets: Option<&Value>) -> Result<Self, String> {
+        Ok(Self { requests: counts(requests)?, histogram: buckets.map(histogram).transpose()?.unwrap_or_default() })
+    }
+
+    /// The query of a term, for a side.
+    pub fn query(term: &Term, side: &Side) -> String {
+        match term.indicator {
+            Indicator::Latency(_) => query_buckets(side),
+            _ => query_requests(side),
+        }
+    }
+}
+
+/// What was measured for a term, from what both sides did and what the stable side did before.
+pub fn answer(term: &Term, side: &Side, candidate: &Sampled, stable: Option<&Sampled>, history: Option<&Sampled>) -> Answer {
+    let query = Some(Sampled::query(term, side));
+    let Indicator::Latency(quantile) = term.indicator else {
+        let of = |side: Option<&Sampled>| side.map(|side| side.requests.clone()).unwrap_or_default();
+        return Answer { query, ..of_term(term, &candidate.requests, &of(stable), &of(history), None) };
+    };
+    let limit = match term.bound {
+        Bound::Fixed(limit) => Some(limit),
+        Bound::Stable { times, plus } => {
+            stable.and_then(|stable| percentile(quantile, &stable.histogram)).map(|own| own * times + plus)
+        }
+    };
+    let Some(limit) = limit else {
+        return Answer { query, ..Answer::refused(term.text.clone(), "the stable side had no requests") };
+    };
+    let (measured, _) = slower(limit, &candidate.histogram);
+    let before = history.map(|history| slower(limit, &history.histogram).0).unwrap_or_default();
+    Answer { query, ..of_term(term, &measured, &[], &before, Some(limit)) }
+}
+
+/// The candidate's intervals, the stable side's over the same time, those before the release from which bursts are
+/// learned, and the latency limit in milliseconds, as evidence.
+fn of_term(term: &Term, candidate: &[Measured], stable: &[Measured], history: &[Measured], limit: Option<f64>) -> Answer {
+    let mut samples = vec![evidence("candidate", candidate), evidence("stable", stable), evidence("history", history)];
+    samples.extend(limit.map(|limit| Sample::of("limit", limit)));
+    Answer::new(term.text.clone(), samples)
 }

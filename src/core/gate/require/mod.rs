@@ -16,7 +16,7 @@ mod measure;
 mod parse;
 
 pub use grade::grade;
-pub use measure::{Measured, Side, Target, counts, freshness, histogram, latest, query_buckets, query_requests};
+pub use measure::{Sampled, Side, Target, answer, freshness, latest, query_buckets, query_requests};
 pub use parse::{Bound, Indicator, Term};
 
 #[cfg(test)]
