@@ -54,7 +54,7 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
         return show(context, &arguments, &gate).await;
     }
     if let Some(file) = &arguments.values {
-        let window = window(&arguments).ok();
+        let window = window(&arguments, None).ok();
         let answers: Vec<Answer> = {
             let _ = text_of(file)?;
             Vec::new()
@@ -127,23 +127,23 @@ fn text_of(file: &Path) -> Result<String> {
 }
 
 /// The window in seconds: from `--start` to `--end`, else the last `--timeframe`.
-fn window(arguments: &Evaluate) -> Result<Window> {
+fn window(arguments: &Evaluate, now: Option<i64>) -> Result<Window> {
     let time = |text: &str| {
         text.parse::<jiff::Timestamp>()
             .map_err(|_| Error::usage(format!("`{}` is not a time: write 2026-01-31T12:00:00Z", text.escape_debug())))
     };
     let end = match &arguments.end {
-        Some(text) => time(text)?,
-        None => jiff::Timestamp::now(),
+        Some(text) => time(text)?.as_second(),
+        None => now.unwrap_or_else(|| jiff::Timestamp::now().as_second()),
     };
     let start = match &arguments.start {
         Some(text) => time(text)?.as_second(),
         None => {
             let span = arguments.timeframe.unwrap_or(TIMEFRAME);
-            end.as_second() - i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+            end - i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
         }
     };
-    Window::new(start, end.as_second())
+    Window::new(start, end)
 }
 
 /// Where the numbers come from, and for `--require` whose they are.
@@ -181,12 +181,26 @@ impl Source {
     }
 
     async fn measure(&mut self, arguments: &Evaluate, gate: &Gate) -> Result<Evidence> {
-        let window = window(arguments)?;
+        let window = match &arguments.end {
+            Some(_) => window(arguments, None)?,
+            None => window(arguments, Some(self.clock().await?))?,
+        };
         let answers = match gate {
             Gate::Perfspec(spec) => self.instant(asked(spec, arguments, window)?, window).await?,
             Gate::Require(terms) => self.terms(terms, window).await?,
         };
         Ok(Evidence { window: Some(window), answers, previous: Vec::new() })
+    }
+
+    /// The source's time in whole seconds: windows must not depend on two clocks that agree.
+    async fn clock(&self) -> Result<i64> {
+        let answer = self.prometheus.clock().await?;
+        let now = body(&answer.body).ok().filter(|_| (200..300).contains(&answer.status)).and_then(|body| require::latest(&body));
+        #[allow(clippy::cast_possible_truncation)] // the source's time, in seconds
+        now.map(|now| now.floor() as i64).ok_or_else(|| {
+            let why = answers::refusal(answer.status, &answer.body);
+            Error::new(Kind::Unreachable, format!("what answers is no Prometheus: {why}"))
+        })
     }
 
     /// One value a query, at the end of the window.
@@ -384,7 +398,7 @@ async fn side(cluster: &Cluster, service: &Service, label: &str) -> Result<Side>
 /// Prints what would be asked.
 async fn show(context: &Context, arguments: &Evaluate, gate: &Gate) -> Result<()> {
     let queries = match gate {
-        Gate::Perfspec(spec) => asked(spec, arguments, window(arguments)?)?,
+        Gate::Perfspec(spec) => asked(spec, arguments, window(arguments, None)?)?,
         Gate::Require(terms) => {
             let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
             let sides = sides(&Cluster::connect(&settings.connection).await?, arguments).await?;

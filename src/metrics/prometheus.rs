@@ -24,6 +24,14 @@ impl Prometheus<'_> {
         self.ask("/api/v1/query", vec![("query".into(), query.into()), ("time".into(), format!("{time:.3}"))]).await
     }
 
+    /// What the time is at the source: its clock is the one that the samples were taken by.
+    ///
+    /// # Errors
+    /// As [`Prometheus::instant`].
+    pub async fn clock(&self) -> Result<Answer> {
+        self.ask("/api/v1/query", vec![("query".into(), "time()".into())]).await
+    }
+
     /// A query over a span of time, one value every `step` seconds.
     ///
     /// # Errors
