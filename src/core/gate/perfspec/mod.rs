@@ -31,6 +31,7 @@ mod read;
 
 use super::evaluation::{Evaluation, Evidence};
 use super::lint::{self, Finding};
+use super::placeholders::Context;
 use crate::error::Result;
 pub use output::pitometer;
 pub use query::Query;
@@ -126,6 +127,29 @@ impl Perfspec {
     /// `Usage` for an unknown source, and for a query that its source does not know.
     pub fn queries(&self) -> Result<Vec<(String, Query)>> {
         self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), Query::of(indicator)?))).collect()
+    }
+
+    /// The same with the placeholders of its queries replaced.
+    ///
+    /// # Errors
+    /// `Usage` for a placeholder that stands for nothing.
+    pub fn resolve(mut self, context: &Context) -> Result<Self> {
+        for indicator in &mut self.indicators {
+            indicator.query = context.resolve_all(&indicator.query)?;
+        }
+        Ok(self)
+    }
+
+    /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
+    pub fn of_entity(mut self, entity: &str) -> Self {
+        for indicator in &mut self.indicators {
+            if let Ok(Query::DynatraceTimeseries(_)) = Query::of(indicator)
+                && let Some(query) = indicator.query.as_object_mut()
+            {
+                query.insert("entityIds".into(), Value::from(vec![entity]));
+            }
+        }
+        self
     }
 
     /// Grades what was measured.

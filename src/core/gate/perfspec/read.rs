@@ -5,6 +5,7 @@ use super::{Indicator, Number, Perfspec, Query, Threshold, Thresholds};
 use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Reads `text`. What is missing or wrong is among the findings, as errors; the rest is read all the same.
 pub(super) fn read(text: &str) -> (Perfspec, Findings) {
@@ -28,8 +29,9 @@ pub(super) fn read(text: &str) -> (Perfspec, Findings) {
         }
         _ => found.error("/indicators", "a perfspec has a list of `indicators`"),
     }
+    let mut ids = BTreeSet::new();
     for (at, indicator) in spec.indicators.iter().enumerate() {
-        if spec.indicators.iter().take(at).any(|other| other.id == indicator.id) {
+        if !ids.insert(&indicator.id) {
             found.error(format!("/indicators/{at}/id"), format!("`{}` is the id of two indicators", indicator.id));
         }
     }
