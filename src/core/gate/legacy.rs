@@ -42,7 +42,7 @@ type Indicator = (String, Value, Value);
 fn read_indicators(text: &str) -> (Vec<Indicator>, Findings) {
     let mut found = Findings::default();
     let Some(root) = yaml::read(text, &mut found) else { return (vec![], found) };
-    found.keys("", &root, &["indicators"]);
+    found.keys_or_notes("", &root, &["spec_version", "indicators"]);
     let mut indicators: Vec<Indicator> = Vec::new();
     for (at, map) in maps(&root, "indicators", &mut found) {
         found.keys(&at, map, &["metric", "source", "query", "queryObject"]);
@@ -74,7 +74,7 @@ fn pair(item: &Value) -> Option<(String, Value)> {
 fn read_objectives(text: &str, known: &[Indicator]) -> (Value, Findings) {
     let mut found = Findings::default();
     let Some(root) = yaml::read(text, &mut found) else { return (Value::Null, found) };
-    found.keys("", &root, &["pass", "warning", "objectives"]);
+    found.keys_or_notes("", &root, &["spec_version", "pass", "warning", "objectives"]);
     let mut indicators = Vec::new();
     for (at, map) in maps(&root, "objectives", &mut found) {
         found.keys(&at, map, &["metric", "threshold", "timeframe", "score"]);

@@ -77,7 +77,7 @@ fn read(text: &str) -> (Sli, Findings) {
     let mut found = Findings::default();
     let mut sli = Sli::default();
     let Some(root) = yaml::read(text, &mut found) else { return (sli, found) };
-    found.keys("", &root, &["spec_version", "indicators"]);
+    found.keys_or_notes("", &root, &["spec_version", "indicators"]);
     let Some(indicators) = root.get("indicators").and_then(|indicators| indicators.as_object()) else {
         found.error("/indicators", "`indicators` maps names to queries");
         return (sli, found);

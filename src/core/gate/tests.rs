@@ -95,3 +95,61 @@ fn the_format_is_told_by_the_text() {
     assert!(Gate::lint("{").iter().any(|one| one.message.contains("not JSON")));
     assert!(Gate::lint("").iter().any(|one| one.message.contains("empty")));
 }
+
+/// Whatever a file or a source says is read or refused; nothing panics, overflows or takes for ever.
+#[test]
+fn arbitrary_input_does_no_harm() {
+    let mut dice = vectors::Dice(17);
+    let words = [
+        r#"{"metric":"#,
+        r#""a""#,
+        r#"{"control":[1,null],"experiment":["NaN"]}"#,
+        r#"[{"metric":"a","value":1}]"#,
+        "}",
+        "]",
+        "[",
+        ",",
+        ":",
+        "1e999",
+        "-0",
+        r#""value":[1,"+Inf"]"#,
+        r#""result":[{"metric":{}}]"#,
+        r#""status":"success""#,
+        r#""data":{"resultType":"vector"}"#,
+        r#""dataPoints":{"S":[[1,2]]}"#,
+        "$DURATION",
+        "$",
+        "ENV_",
+        "E",
+        "é",
+        "$LABEL.",
+        "indicators:\n",
+        "- metric: a\n",
+        "  source: Prometheus\n",
+        "  query: q\n",
+        "&a [*a]\n",
+        "\n",
+    ];
+    for _ in 0..3_000 {
+        let text: String = (0..dice.roll(10)).map(|_| *dice.pick(&words)).collect();
+        let _ = (values::values("v", &text), values::previous("p", &text), regrade("e", &text), sli::Sli::parse("s", &text));
+        let _ = (legacy::lint(&text, &text), legacy::convert(("i", &text), ("o", &text)));
+        let _ = (placeholders::Context::default().resolve(&text), criteria::Criterion::parse(&text), Gate::lint(&text));
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        let _ = (
+            prometheus::samples(&body),
+            prometheus::refusal(500, &text),
+            dynatrace::timeseries(&body),
+            dynatrace::metrics(&body),
+        );
+    }
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..30 {
+        let before = format!("*a{}", level - 1);
+        laughs += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", "));
+    }
+    for text in ["[".repeat(50_000), "{\"a\":".repeat(50_000), "- ".repeat(50_000), laughs] {
+        assert!(Gate::parse("gate", &text).is_err());
+        assert!(values::values("v", &text).is_err());
+    }
+}

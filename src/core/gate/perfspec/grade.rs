@@ -140,7 +140,9 @@ fn reached(
         if limit == 0.0 && side == Side::Lower && matches!(Query::of(indicator), Ok(Query::DynatraceSmartscape(_))) {
             continue;
         }
-        let violated = if side == Side::Lower { value <= limit } else { value >= limit };
+        // No distance from 0 but 0: to stay there is not to move by it.
+        let stays = threshold.percent.is_some() && base == Some(0.0) && value == 0.0;
+        let violated = !stays && if side == Side::Lower { value <= limit } else { value >= limit };
         let rule = format!("{prefix}{name}");
         match limits.iter_mut().find(|known| known.rule == rule && known.value == limit) {
             Some(known) => known.violated |= violated,
@@ -196,7 +198,8 @@ fn plain(value: &Value) -> String {
 
 fn reason(spec: &Perfspec, verdict: Verdict, score: f64, most: f64, graded: &[Graded], error: Option<&str>) -> String {
     let goal = |goal: &Option<super::Number>| goal.as_ref().map_or_else(String::new, |goal| number::text(goal.value));
-    let total = format!("score {} of {}", number::text(score), number::text(most));
+    let goals: Vec<f64> = [&spec.pass, &spec.warning].into_iter().flatten().map(|goal| goal.value).collect();
+    let total = format!("score {} of {}", number::brief(score, &goals), number::brief(most, &[]));
     let broken = || {
         let names = graded.iter().filter(|one| !one.breaches.is_empty()).map(|one| format!("{} ({})", one.id, one.why));
         names.collect::<Vec<_>>().join("; ")

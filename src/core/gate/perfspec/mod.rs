@@ -22,6 +22,7 @@
 //! | ids like `10` come first | the order of the file |
 //! | `objectives.pass: null` is 0 | it is missing: nothing passes |
 //! | a source that does not answer ends the run | inconclusive, with what the others answered |
+//! | 1.1.0's `*Perc` of an earlier 0 is a threshold of 0, never checked | it is; but 0 again does not reach it |
 //! | 1.1.0's `*Perc`: only the first earlier series is compared, and its threshold stays for the next series | every series with its own earlier value; one without has no such threshold |
 
 mod grade;

@@ -211,6 +211,45 @@ fn the_least_of_the_series_counts_and_those_without_a_number_do_not() {
 }
 
 #[test]
+fn relative_thresholds_need_the_earlier_value_of_the_same_series() {
+    let text = spec(
+        json!([indicator("a", 100.0, json!({"upperSeverePerc": 10, "lowerWarningPerc": 50, "upperSevere": 500}))]),
+        json!({"pass": 90}),
+    );
+    let spec = Perfspec::parse("perfspec.json", &text).expect("a perfspec");
+    let before = |key: &str, value: f64| {
+        let value =
+            PreviousValue { metric: "a".into(), key: key.into(), value: Some(value), success: true, status: String::new() };
+        Previous { id: "before".into(), values: vec![value], ..Previous::default() }
+    };
+    for (previous, value, score) in [
+        (vec![before("s", 100.0)], 109, 100.0),
+        (vec![before("s", 100.0)], 110, 0.0),
+        (vec![before("s", 100.0)], 50, 50.0),
+        (vec![before("s", 100.0), before("s", 1.0)], 109, 100.0),
+        (vec![before("t", 100.0)], 499, 100.0),
+        (vec![], 500, 0.0),
+        (vec![before("s", 0.0)], 0, 100.0),
+        (vec![before("s", 0.0)], 1, 0.0),
+    ] {
+        let answers = vec![Answer::new("a", vec![Sample::of("s", value)])];
+        let evaluation = spec.grade(Evidence { answers, previous: previous.clone(), window: None });
+        assert_eq!(evaluation.score, score, "{previous:?} {value}");
+    }
+}
+
+#[test]
+fn other_keys_are_noted_where_they_do_no_harm() {
+    let mut noted = indicator("a", 100.0, json!({"upperSevere": 1}));
+    noted["description"] = json!("how fast it is");
+    let text = spec(json!([noted]), json!({"pass": 90}));
+    assert!(Perfspec::parse("perfspec.json", &text).is_ok());
+    assert_eq!(Perfspec::lint(&text).len(), 1);
+    noted["grading"]["thresholds"]["comment"] = json!("x");
+    assert!(Perfspec::parse("perfspec.json", &spec(json!([noted]), json!({"pass": 90}))).is_err());
+}
+
+#[test]
 fn a_source_that_does_not_answer_is_no_verdict() {
     let text = spec(
         json!([indicator("a", 50.0, json!({"upperSevere": 1})), indicator("b", 50.0, json!({"upperSevere": 1}))]),

@@ -209,7 +209,8 @@ fn total(slo: &Slo, evaluation: &mut Evaluation, key_failed: Option<(String, Str
     let score = 100.0 * (sum / evaluation.max_score);
     evaluation.score = score;
     let shown = number::text(score);
-    let short = number::text((score * 100.0).round() / 100.0);
+    let goals: Vec<f64> = std::iter::once(pass).chain(warning).collect();
+    let short = number::brief(score, &goals);
     let failed = failed(evaluation);
     let (verdict, message, reason) = match (key_failed, warning) {
         (Some((id, name, why)), _) => {

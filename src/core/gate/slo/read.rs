@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> (Slo, Findings) {
         text: text.to_owned(),
     };
     let Some(root) = yaml::read(text, &mut found) else { return (slo, found) };
-    found.keys("", &root, &["spec_version", "filter", "comparison", "objectives", "total_score"]);
+    found.keys_or_notes("", &root, &["spec_version", "filter", "comparison", "objectives", "total_score"]);
     if let Some(comparison) = map("", &root, "comparison", &mut found) {
         slo.comparison = self::comparison(comparison, &mut found);
     }
