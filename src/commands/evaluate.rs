@@ -3,10 +3,12 @@
 use super::Context;
 use crate::cli::{Evaluate, FailOn, Inconclusive, Report};
 use crate::cluster::Cluster;
-use crate::core::gate::evaluation::{Answer, Evaluation, Evidence, Format, Status, Verdict, Window};
-use crate::core::gate::perfspec::{self, Perfspec};
+use crate::core::gate::evaluation::{Answer, Evaluation, Evidence, Format, Previous, Status, Verdict, Window};
+use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::prometheus as answers;
 use crate::core::gate::require::{self, Indicator, Sampled, Side, Target, Term};
+use crate::core::gate::sli::Sli;
+use crate::core::gate::{self, Gate, perfspec, slo, values};
 use crate::core::host;
 use crate::core::release::Role;
 use crate::core::select::Service;
@@ -35,38 +37,28 @@ const STALE: f64 = 90.0;
 /// So many queries are asked at once.
 const CONCURRENCY: usize = 8;
 
-/// A gate, read.
-enum Gate {
-    Perfspec(Box<Perfspec>),
-    Require(Vec<Term>),
-}
-
 pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     if let Some(file) = &arguments.from_evidence {
-        let earlier: Evaluation = serde_json::from_str(&text_of(file)?).map_err(|error| {
-            Error::usage(format!("{} is no answer of `evaluate -o json`", file.display())).caused_by(error.to_string())
-        })?;
-        let gate = again(&earlier)?;
-        return conclude(context, &arguments, &gate.grade(earlier.basis.evidence));
+        return conclude(context, &arguments, &gate::regrade(&file.display().to_string(), &text_of(file)?)?);
     }
-    let gate = read(&arguments)?;
+    let gate = read(context, &arguments)?;
+    let previous = previous(&arguments, &gate)?;
     if arguments.show_queries {
         return show(context, &arguments, &gate).await;
     }
     if let Some(file) = &arguments.values {
-        let window = window(&arguments, None).ok();
-        let answers: Vec<Answer> = {
-            let _ = text_of(file)?;
-            Vec::new()
-        };
-        let evidence = Evidence { window, answers, previous: Vec::new() };
+        let given = values::values(&file.display().to_string(), &text_of(file)?)?;
+        if let Some(pair) = given.pairs.first() {
+            return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric)));
+        }
+        let evidence = Evidence { window: window(&arguments, None).ok(), answers: given.answers, previous };
         return conclude(context, &arguments, &gate.grade(evidence));
     }
     let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
     let deadline = Instant::now() + settings.timeout;
     let mut source = Source::find(context, &arguments, &settings).await?;
     loop {
-        let measure = source.measure(&arguments, &gate);
+        let measure = source.measure(&arguments, &gate, &previous);
         let evidence = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), measure).await;
         let late = |_| {
             Error::new(
@@ -85,35 +77,43 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     }
 }
 
-impl Gate {
-    fn grade(&self, evidence: Evidence) -> Evaluation {
-        match self {
-            Gate::Perfspec(spec) => spec.grade(evidence),
-            Gate::Require(terms) => require::grade(terms, evidence),
-        }
-    }
-}
-
-fn read(arguments: &Evaluate) -> Result<Gate> {
-    let Some(file) = &arguments.gate else { return Ok(Gate::Require(terms(arguments.require.iter().map(String::as_str))?)) };
+/// Reads the gate; what is doubtful in its file is a warning.
+fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
+    let Some(file) = &arguments.gate else {
+        let gate = Gate::require(arguments.require.iter().map(String::as_str));
+        return gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"));
+    };
     let text = text_of(file)?;
     let name = file.display().to_string();
-    Ok(Gate::Perfspec(Box::new(Perfspec::parse(&name, &text)?)))
+    let gate = Gate::parse(&name, &text)?;
+    Gate::lint(&text).iter().for_each(|finding| context.ui.say(&finding.render(&name, &text)));
+    Ok(gate)
 }
 
-fn again(earlier: &Evaluation) -> Result<Gate> {
-    let text = &earlier.basis.gate;
-    Ok(match earlier.format {
-        Format::Perfspec => Gate::Perfspec(Box::new(Perfspec::parse("the evidence's gate", text)?)),
-        Format::Require => Gate::Require(terms(text.lines())?),
-        Format::Slo => return Err(Error::usage("this evidence is of another gate")),
+/// The earlier evaluations that the gate compares with.
+fn previous(arguments: &Evaluate, gate: &Gate) -> Result<Vec<Previous>> {
+    let Some(file) = &arguments.compare_with else { return Ok(Vec::new()) };
+    let history = values::previous(&file.display().to_string(), &text_of(file)?)?;
+    Ok(match gate {
+        Gate::Slo(slo) => slo.comparison.choose(history),
+        _ => history,
     })
 }
 
-fn terms<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Term>> {
-    texts
-        .map(|text| text.parse::<Term>().map_err(|why| Error::usage(why).hint("`tidegate help evaluate` has examples")))
-        .collect()
+/// What placeholders stand for.
+fn placeholders(arguments: &Evaluate, window: Window) -> Result<Placeholders> {
+    let label = |text: &String| {
+        let pair = text.split_once('=').ok_or_else(|| Error::usage(format!("`{}` is not K=V", text.escape_debug())))?;
+        Ok::<_, Error>((pair.0.to_owned(), pair.1.to_owned()))
+    };
+    Ok(Placeholders {
+        project: arguments.project.clone(),
+        stage: arguments.stage.clone(),
+        service: arguments.service.clone(),
+        labels: arguments.label.iter().map(label).collect::<Result<_>>()?,
+        seconds: Some(seconds(window.end - window.start)),
+        ..Placeholders::default()
+    })
 }
 
 fn text_of(file: &Path) -> Result<String> {
@@ -180,16 +180,16 @@ impl Source {
         })
     }
 
-    async fn measure(&mut self, arguments: &Evaluate, gate: &Gate) -> Result<Evidence> {
+    async fn measure(&mut self, arguments: &Evaluate, gate: &Gate, previous: &[Previous]) -> Result<Evidence> {
         let window = match &arguments.end {
             Some(_) => window(arguments, None)?,
             None => window(arguments, Some(self.clock().await?))?,
         };
         let answers = match gate {
-            Gate::Perfspec(spec) => self.instant(asked(spec, arguments, window)?, window).await?,
             Gate::Require(terms) => self.terms(terms, window).await?,
+            file => self.instant(asked(file, arguments, window)?, window).await?,
         };
-        Ok(Evidence { window: Some(window), answers, previous: Vec::new() })
+        Ok(Evidence { window: Some(window), answers, previous: previous.to_vec() })
     }
 
     /// The source's time in whole seconds: windows must not depend on two clocks that agree.
@@ -280,20 +280,31 @@ async fn sampled(prometheus: &Prometheus<'_>, side: &Side, terms: &[Term], windo
         .map_err(|why| Error::new(Kind::Unreachable, format!("the metrics source answered oddly: {why}")))
 }
 
-/// The queries of a perfspec, with their placeholders filled in.
-fn asked(spec: &Perfspec, arguments: &Evaluate, window: Window) -> Result<Vec<(String, String)>> {
-    spec.queries()?
-        .into_iter()
-        .map(|(id, query)| match query {
-            perfspec::Query::Prometheus(text) => Ok((id, filled(&text, arguments, window)?)),
-            other => Err(Error::usage(format!("indicator `{id}` asks Dynatrace ({}), which is not asked yet", other.line()))
+/// The queries of a gate file, with their placeholders filled in.
+fn asked(gate: &Gate, arguments: &Evaluate, window: Window) -> Result<Vec<(String, String)>> {
+    let placeholders = placeholders(arguments, window)?;
+    match gate {
+        Gate::Perfspec(spec) => {
+            let queries = spec.clone().resolve(&placeholders)?.queries()?;
+            let one = |(id, query)| match query {
+                perfspec::Query::Prometheus(text) => Ok((id, text)),
+                other => Err(Error::usage(format!(
+                    "indicator `{id}` asks Dynatrace ({}), which tidegate cannot ask yet",
+                    other.line()
+                ))
                 .hint("give its values with `--values FILE`")),
-        })
-        .collect()
-}
-
-fn filled(text: &str, _arguments: &Evaluate, _window: Window) -> Result<String> {
-    Ok(text.to_owned())
+            };
+            queries.into_iter().map(one).collect()
+        }
+        Gate::Slo(slo) => {
+            let file = arguments.sli.as_ref().ok_or_else(|| {
+                Error::usage("an slo.yaml has no queries of its own")
+                    .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
+            })?;
+            Sli::parse(&file.display().to_string(), &text_of(file)?)?.queries(slo, &placeholders)
+        }
+        Gate::Require(_) => Ok(Vec::new()),
+    }
 }
 
 #[allow(clippy::cast_precision_loss)] // seconds since the epoch fit a double
@@ -398,7 +409,6 @@ async fn side(cluster: &Cluster, service: &Service, label: &str) -> Result<Side>
 /// Prints what would be asked.
 async fn show(context: &Context, arguments: &Evaluate, gate: &Gate) -> Result<()> {
     let queries = match gate {
-        Gate::Perfspec(spec) => asked(spec, arguments, window(arguments, None)?)?,
         Gate::Require(terms) => {
             let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
             let sides = sides(&Cluster::connect(&settings.connection).await?, arguments).await?;
@@ -410,9 +420,19 @@ async fn show(context: &Context, arguments: &Evaluate, gate: &Gate) -> Result<()
             }
             queries
         }
+        file => asked(file, arguments, window(arguments, None)?)?,
     };
     queries.iter().for_each(|(id, query)| context.ui.answer(&format!("{id}\t{query}\n")));
     Ok(())
+}
+
+/// The result as keptn's lighthouse service printed it.
+fn keptn(result: &Evaluation) -> serde_json::Value {
+    use base64::Engine as _;
+    let time = |seconds: i64| jiff::Timestamp::from_second(seconds).map(|time| format!("{time:.3}")).unwrap_or_default();
+    let (start, end) = result.basis.evidence.window.map(|window| (time(window.start), time(window.end))).unwrap_or_default();
+    let file = base64::engine::general_purpose::STANDARD.encode(&result.basis.gate);
+    slo::keptn(result, slo::Printed { start: &start, end: &end, slo_file_content: &file })
 }
 
 /// Prints the evaluation and turns its verdict into the exit code.
@@ -428,7 +448,10 @@ fn conclude(context: &Context, arguments: &Evaluate, result: &Evaluation) -> Res
             Format::Perfspec => data(&perfspec::pitometer(result, None), false),
             _ => return Err(Error::usage("-o pitometer goes with a perfspec.json")),
         },
-        Report::Keptn => return Err(Error::usage("-o keptn goes with an slo.yaml")),
+        Report::Keptn => match result.format {
+            Format::Slo => data(&keptn(result), false),
+            _ => return Err(Error::usage("-o keptn goes with an slo.yaml")),
+        },
     });
     if arguments.advisory {
         return Ok(());

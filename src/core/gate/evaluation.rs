@@ -74,7 +74,7 @@ pub struct Sample {
     #[serde(default)]
     pub value: Value,
     /// Whether the source calls it a success.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub success: bool,
     /// What the source adds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -83,6 +83,10 @@ pub struct Sample {
 
 fn yes() -> bool {
     true
+}
+
+fn is_yes(word: &bool) -> bool {
+    *word
 }
 
 impl Sample {

@@ -73,11 +73,23 @@ impl Findings {
 
     /// Refuses the keys of `map` that are not among `known`. A misspelt key is a limit that is never checked.
     pub fn keys(&mut self, pointer: &str, map: &Map<String, Value>, known: &[&str]) {
+        self.unknown(pointer, map, known, Severity::Error);
+    }
+
+    /// The same where other keys do no harm, as nothing of `known` can be forgotten unnoticed: only slips are refused.
+    pub fn keys_or_notes(&mut self, pointer: &str, map: &Map<String, Value>, known: &[&str]) {
+        self.unknown(pointer, map, known, Severity::Warning);
+    }
+
+    fn unknown(&mut self, pointer: &str, map: &Map<String, Value>, known: &[&str], severity: Severity) {
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
             let near = known.iter().find(|name| name.eq_ignore_ascii_case(key.trim())).copied();
             let near = near.or_else(|| suggest::nearest(key, known.iter().copied()));
-            let hint = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-            self.error(join(pointer, key), format!("unknown key `{key}`; {hint}"));
+            let (severity, hint) = match near {
+                Some(near) => (Severity::Error, format!("did you mean `{near}`?")),
+                None => (severity, format!("known are {}", known.join(", "))),
+            };
+            self.add(severity, join(pointer, key), format!("unknown key `{key}`; {hint}"));
         }
     }
 

@@ -41,6 +41,13 @@ pub fn text(number: f64) -> String {
     format!("{digits}e{sign}{exponent:0>2}")
 }
 
+/// A number for people: two digits after the point, unless it would then look like one of `goals` that it is not.
+pub fn brief(number: f64, goals: &[f64]) -> String {
+    let rounded = (number * 100.0).round() / 100.0;
+    let misleads = |goal: &f64| *goal == rounded && *goal != number;
+    text(if rounded.is_finite() && !goals.iter().any(misleads) { rounded } else { number })
+}
+
 /// A number in Go's grammar (`strconv.ParseFloat`): decimal, `Inf`, `NaN`, hexadecimal with an exponent (`0x1p4`), digits
 /// separated by underscores (`1_000`).
 ///
@@ -149,6 +156,13 @@ mod tests {
         ] {
             assert_eq!(text(number), says);
         }
+    }
+
+    #[test]
+    fn people_read_rounded_numbers_unless_they_mislead() {
+        let sum = 33.3 + 33.3 + 33.3;
+        assert_eq!((brief(sum, &[90.0]), brief(sum, &[99.9])), ("99.9".into(), "99.89999999999999".into()));
+        assert_eq!((brief(66.0 + 2.0 / 3.0, &[]), brief(f64::MAX, &[])), ("66.67".into(), text(f64::MAX)));
     }
 
     #[test]

@@ -2,17 +2,20 @@
 
 use super::{Indicator, NO_VALUES, Perfspec, Query, Threshold, Thresholds};
 use crate::core::gate::evaluation::{
-    Answer, Basis, Breach, Evaluation, Evidence, Format, Graded, Limit, Objectives, Previous, Sample, Status, Verdict,
+    Answer, Basis, Breach, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict,
 };
+use crate::core::gate::index::Earlier;
 use crate::core::gate::number;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Grades `evidence`. An indicator that it has no answer for has no values.
 pub(super) fn grade(spec: &Perfspec, evidence: Evidence) -> Evaluation {
-    let nothing = Answer::default();
-    let answer = |id: &str| evidence.answers.iter().find(|answer| answer.id == id).unwrap_or(&nothing);
+    let mut answers = answers(&evidence);
+    let earlier = Earlier::new(&evidence.previous);
+    let mut answer = |id: &str| answers.remove(id).unwrap_or_default();
     let indicators: Vec<Graded> =
-        spec.indicators.iter().map(|indicator| one(indicator, answer(&indicator.id), &evidence.previous)).collect();
+        spec.indicators.iter().map(|indicator| one(indicator, answer(&indicator.id), &earlier)).collect();
     // A plain left fold, as the original's: an order of its own could miss an objective by the last bit.
     let score = indicators.iter().fold(0.0, |total, indicator| total + indicator.score);
     let max_score = spec.indicators.iter().fold(0.0, |total, indicator| total + indicator.score);
@@ -24,8 +27,7 @@ pub(super) fn grade(spec: &Perfspec, evidence: Evidence) -> Evaluation {
         () if reaches(&spec.warning) => Verdict::Warning,
         () => Verdict::Fail,
     };
-    let known = |id: &str| spec.indicators.iter().any(|indicator| indicator.id == id);
-    let unused: Vec<&str> = evidence.answers.iter().map(|answer| answer.id.as_str()).filter(|id| !known(id)).collect();
+    let unused: Vec<&str> = answers.into_keys().collect();
     let notes = if unused.is_empty() { vec![] } else { vec![format!("no indicator is called {}", unused.join(", "))] };
     let relative = indicators.iter().any(|indicator| indicator.compared.is_some());
     let compared = if relative { evidence.previous.iter().map(|previous| previous.id.clone()).collect() } else { vec![] };
@@ -48,13 +50,25 @@ pub(super) fn grade(spec: &Perfspec, evidence: Evidence) -> Evaluation {
     }
 }
 
-fn one(indicator: &Indicator, answer: &Answer, previous: &[Previous]) -> Graded {
+/// What was answered, by indicator: the series of all its answers.
+fn answers(evidence: &Evidence) -> BTreeMap<&str, Answer> {
+    let mut by_id: BTreeMap<&str, Answer> = BTreeMap::new();
+    for answer in &evidence.answers {
+        let whole = by_id.entry(&answer.id).or_default();
+        whole.samples.extend(answer.samples.iter().cloned());
+        whole.query = whole.query.take().or_else(|| answer.query.clone());
+        whole.error = whole.error.take().or_else(|| answer.error.clone());
+    }
+    by_id
+}
+
+fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
     let mut graded = Graded {
         id: indicator.id.clone(),
         display_name: String::new(),
         source: indicator.source.clone(),
-        query: answer.query.clone().or_else(|| Query::of(indicator).ok().map(|query| query.line())),
-        values: answer.samples.clone(),
+        query: answer.query.or_else(|| Query::of(indicator).ok().map(|query| query.line())),
+        values: answer.samples,
         limits: Vec::new(),
         score: indicator.score,
         max_score: indicator.score,
@@ -64,14 +78,14 @@ fn one(indicator: &Indicator, answer: &Answer, previous: &[Previous]) -> Graded 
         compared: None,
         key: false,
     };
-    if let Some(error) = &answer.error {
-        (graded.score, graded.status, graded.why) = (0.0, Status::Error, error.clone());
+    if let Some(error) = answer.error {
+        (graded.score, graded.status, graded.why) = (0.0, Status::Error, error);
         return graded;
     }
-    let measured: Vec<(&Sample, f64)> = answer.samples.iter().filter_map(|one| Some((one, one.number()?))).collect();
+    let measured: Vec<(&Sample, f64)> = graded.values.iter().filter_map(|one| Some((one, one.number()?))).collect();
     let mut severe = false;
     for (sample, value) in &measured {
-        let base = earlier(previous, &indicator.id, &sample.key);
+        let base = earlier.of(&indicator.id).iter().find(|one| one.key == sample.key).and_then(|one| one.value);
         graded.compared = graded.compared.or(base);
         let mut left = indicator.score;
         for (side, pair) in [(Side::Lower, &indicator.lower), (Side::Upper, &indicator.upper)] {
@@ -126,7 +140,9 @@ fn reached(
         if limit == 0.0 && side == Side::Lower && matches!(Query::of(indicator), Ok(Query::DynatraceSmartscape(_))) {
             continue;
         }
-        let violated = if side == Side::Lower { value <= limit } else { value >= limit };
+        // No distance from 0 but 0: to stay there is not to move by it.
+        let stays = threshold.percent.is_some() && base == Some(0.0) && value == 0.0;
+        let violated = !stays && if side == Side::Lower { value <= limit } else { value >= limit };
         let rule = format!("{prefix}{name}");
         match limits.iter_mut().find(|known| known.rule == rule && known.value == limit) {
             Some(known) => known.violated |= violated,
@@ -147,13 +163,6 @@ fn resolve(side: Side, threshold: &Threshold, base: Option<f64>) -> Option<(f64,
         return Some((limit, number::json(limit)));
     }
     threshold.fixed.as_ref().map(|fixed| (fixed.value, fixed.written.clone()))
-}
-
-/// The value that the series had in the latest of the earlier evaluations that measured it.
-fn earlier(previous: &[Previous], id: &str, key: &str) -> Option<f64> {
-    let values = previous.iter().flat_map(|one| &one.values);
-    let mut same = values.filter(|value| value.metric == id && value.key == key && value.success);
-    same.find_map(|value| value.value.filter(|number| !number.is_nan()))
 }
 
 fn why(indicator: &Indicator, graded: &Graded, measured: usize) -> String {
@@ -189,7 +198,8 @@ fn plain(value: &Value) -> String {
 
 fn reason(spec: &Perfspec, verdict: Verdict, score: f64, most: f64, graded: &[Graded], error: Option<&str>) -> String {
     let goal = |goal: &Option<super::Number>| goal.as_ref().map_or_else(String::new, |goal| number::text(goal.value));
-    let total = format!("score {} of {}", number::text(score), number::text(most));
+    let goals: Vec<f64> = [&spec.pass, &spec.warning].into_iter().flatten().map(|goal| goal.value).collect();
+    let total = format!("score {} of {}", number::brief(score, &goals), number::brief(most, &[]));
     let broken = || {
         let names = graded.iter().filter(|one| !one.breaches.is_empty()).map(|one| format!("{} ({})", one.id, one.why));
         names.collect::<Vec<_>>().join("; ")

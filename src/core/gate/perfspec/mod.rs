@@ -22,6 +22,7 @@
 //! | ids like `10` come first | the order of the file |
 //! | `objectives.pass: null` is 0 | it is missing: nothing passes |
 //! | a source that does not answer ends the run | inconclusive, with what the others answered |
+//! | 1.1.0's `*Perc` of an earlier 0 is a threshold of 0, never checked | it is; but 0 again does not reach it |
 //! | 1.1.0's `*Perc`: only the first earlier series is compared, and its threshold stays for the next series | every series with its own earlier value; one without has no such threshold |
 
 mod grade;
@@ -31,6 +32,7 @@ mod read;
 
 use super::evaluation::{Evaluation, Evidence};
 use super::lint::{self, Finding};
+use super::placeholders::Context;
 use crate::error::Result;
 pub use output::pitometer;
 pub use query::Query;
@@ -126,6 +128,29 @@ impl Perfspec {
     /// `Usage` for an unknown source, and for a query that its source does not know.
     pub fn queries(&self) -> Result<Vec<(String, Query)>> {
         self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), Query::of(indicator)?))).collect()
+    }
+
+    /// The same with the placeholders of its queries replaced.
+    ///
+    /// # Errors
+    /// `Usage` for a placeholder that stands for nothing.
+    pub fn resolve(mut self, context: &Context) -> Result<Self> {
+        for indicator in &mut self.indicators {
+            indicator.query = context.resolve_all(&indicator.query)?;
+        }
+        Ok(self)
+    }
+
+    /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
+    pub fn of_entity(mut self, entity: &str) -> Self {
+        for indicator in &mut self.indicators {
+            if let Ok(Query::DynatraceTimeseries(_)) = Query::of(indicator)
+                && let Some(query) = indicator.query.as_object_mut()
+            {
+                query.insert("entityIds".into(), Value::from(vec![entity]));
+            }
+        }
+        self
     }
 
     /// Grades what was measured.

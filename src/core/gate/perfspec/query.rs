@@ -50,14 +50,16 @@ impl Query {
 fn dynatrace(query: &Value) -> Result<Query, String> {
     let text = |key: &str| query.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let aggregation = text("aggregation").ok_or("a query to Dynatrace needs an `aggregation`: AVG, MAX, COUNT, p95 …")?;
-    let tags = query.get("tags").cloned();
+    // The sample files leave a key that says nothing as an empty text.
+    let given = |key: &str| query.get(key).filter(|value| !value.is_null() && value.as_str() != Some("")).cloned();
+    let tags = given("tags");
     if let Some(id) = text("timeseriesId") {
         let digits = aggregation.strip_prefix('p').filter(|digits| digits.parse::<u32>().is_ok());
         return Ok(Query::DynatraceTimeseries(Timeseries {
             id: id.to_owned(),
             aggregation: digits.map_or(aggregation, |_| "percentile").to_owned(),
             percentile: digits.map(str::to_owned),
-            entities: query.get("entityIds").cloned(),
+            entities: given("entityIds"),
             tags,
         }));
     }

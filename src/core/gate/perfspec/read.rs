@@ -5,6 +5,7 @@ use super::{Indicator, Number, Perfspec, Query, Threshold, Thresholds};
 use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Reads `text`. What is missing or wrong is among the findings, as errors; the rest is read all the same.
 pub(super) fn read(text: &str) -> (Perfspec, Findings) {
@@ -21,15 +22,16 @@ pub(super) fn read(text: &str) -> (Perfspec, Findings) {
             return (spec, found);
         }
     };
-    found.keys("", &root, &["spec_version", "indicators", "objectives"]);
+    found.keys_or_notes("", &root, &["spec_version", "indicators", "objectives"]);
     match root.get("indicators") {
         Some(Value::Array(list)) => {
             spec.indicators = list.iter().enumerate().map(|(at, item)| indicator(at, item, &mut found)).collect();
         }
         _ => found.error("/indicators", "a perfspec has a list of `indicators`"),
     }
+    let mut ids = BTreeSet::new();
     for (at, indicator) in spec.indicators.iter().enumerate() {
-        if spec.indicators.iter().take(at).any(|other| other.id == indicator.id) {
+        if !ids.insert(&indicator.id) {
             found.error(format!("/indicators/{at}/id"), format!("`{}` is the id of two indicators", indicator.id));
         }
     }
@@ -51,7 +53,7 @@ fn indicator(at: usize, item: &Value, found: &mut Findings) -> Indicator {
         found.error(&pointer, "an indicator is an object with `id`, `source`, `query` and `grading`");
         &empty
     });
-    found.keys(&pointer, map, &["id", "source", "query", "grading", "metadata", "output"]);
+    found.keys_or_notes(&pointer, map, &["id", "source", "query", "grading", "metadata", "output"]);
     let mut text = |key: &str| {
         let value = map.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         if value.is_none() {
@@ -70,7 +72,7 @@ fn indicator(at: usize, item: &Value, found: &mut Findings) -> Indicator {
         &empty
     });
     if map.contains_key("grading") {
-        found.keys(&pointer, grading, &["type", "thresholds", "metricScore", "ignoreEmpty", "metadata"]);
+        found.keys_or_notes(&pointer, grading, &["type", "thresholds", "metricScore", "ignoreEmpty", "metadata"]);
         match grading.get("type").and_then(Value::as_str) {
             Some("Threshold") => {}
             Some(other) => found.error(join(&pointer, "type"), format!("unknown grading `{other}`; there is `Threshold`")),

@@ -2,9 +2,8 @@
 
 use super::{Objective, Slo};
 use crate::core::gate::criteria::{self, Criterion};
-use crate::core::gate::evaluation::{
-    Answer, Basis, Evaluation, Evidence, Format, Graded, Limit, Objectives, Previous, Status, Verdict,
-};
+use crate::core::gate::evaluation::{Answer, Basis, Evaluation, Evidence, Format, Graded, Limit, Objectives, Status, Verdict};
+use crate::core::gate::index::{Earlier, Supply};
 use crate::core::gate::number;
 use serde_json::Value;
 
@@ -13,15 +12,14 @@ const NO_ANSWER: &str = "no value received from SLI provider";
 
 /// Grades `evidence`.
 pub(super) fn grade(slo: &Slo, evidence: Evidence) -> Evaluation {
-    let mut left: Vec<&Answer> = evidence.answers.iter().collect();
+    let mut supply = Supply::new(&evidence.answers);
+    let earlier = Earlier::new(&evidence.previous);
     let mut graded = Vec::new();
     let mut key_failed = None;
     for objective in &slo.objectives {
-        // Each answer counts once: a second objective for the same indicator has none. The last answer takes the place of
-        // the one that was used, as in the original, which names those that are left.
-        let at = left.iter().position(|answer| answer.id == objective.sli);
-        let answer = at.map(|at| left.swap_remove(at));
-        let one = match one(slo, objective, answer, &evidence.previous) {
+        // Each answer counts once: a second objective for the same indicator has none.
+        let answer = supply.take(&objective.sli);
+        let one = match one(slo, objective, answer, &earlier) {
             Ok(one) => one,
             Err(error) => {
                 let message = format!("error with {}: {error}", objective.sli);
@@ -41,7 +39,7 @@ pub(super) fn grade(slo: &Slo, evidence: Evidence) -> Evaluation {
     if slo.objectives.is_empty() {
         return refused(slo, &evidence, "lighthouse failed because no SLO objective was provided".into());
     }
-    let leftover: Vec<&str> = left.iter().map(|answer| answer.id.as_str()).collect();
+    let leftover = supply.names();
     let mut evaluation = Evaluation { indicators: graded, ..blank(slo, &evidence) };
     if !leftover.is_empty() {
         let names = leftover.join(", ");
@@ -85,7 +83,7 @@ fn refused(slo: &Slo, evidence: &Evidence, message: String) -> Evaluation {
 ///
 /// # Errors
 /// An invalid pass criterion of an indicator that has a value.
-fn one(slo: &Slo, objective: &Objective, answer: Option<&Answer>, previous: &[Previous]) -> Result<Graded, &'static str> {
+fn one(slo: &Slo, objective: &Objective, answer: Option<&Answer>, earlier: &Earlier<'_>) -> Result<Graded, &'static str> {
     let mut graded = Graded {
         id: objective.sli.clone(),
         display_name: objective.display_name.clone(),
@@ -112,12 +110,7 @@ fn one(slo: &Slo, objective: &Objective, answer: Option<&Answer>, previous: &[Pr
             return Ok(graded);
         }
     };
-    let earlier: Vec<f64> = previous
-        .iter()
-        .flat_map(|previous| &previous.values)
-        .filter(|earlier| earlier.metric == objective.sli && earlier.success)
-        .filter_map(|earlier| earlier.value)
-        .collect();
+    let earlier: Vec<f64> = earlier.of(&objective.sli).iter().filter_map(|value| value.value).collect();
     let context = Context { value, function: &slo.comparison.aggregate, earlier: &earlier };
     graded.compared = criteria::aggregate(context.function, &earlier);
     let (passes, limits) = context.any(&objective.pass, Status::Fail)?;
@@ -216,7 +209,8 @@ fn total(slo: &Slo, evaluation: &mut Evaluation, key_failed: Option<(String, Str
     let score = 100.0 * (sum / evaluation.max_score);
     evaluation.score = score;
     let shown = number::text(score);
-    let short = number::text((score * 100.0).round() / 100.0);
+    let goals: Vec<f64> = std::iter::once(pass).chain(warning).collect();
+    let short = number::brief(score, &goals);
     let failed = failed(evaluation);
     let (verdict, message, reason) = match (key_failed, warning) {
         (Some((id, name, why)), _) => {

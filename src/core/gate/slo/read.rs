@@ -5,6 +5,7 @@ use crate::core::gate::criteria::{AGGREGATES, Criterion, Operator};
 use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::{number, yaml};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Reads `text`. What has not the form of an SLO file is among the findings, as errors; the rest is read all the same.
 pub(super) fn read(text: &str) -> (Slo, Findings) {
@@ -18,7 +19,7 @@ pub(super) fn read(text: &str) -> (Slo, Findings) {
         text: text.to_owned(),
     };
     let Some(root) = yaml::read(text, &mut found) else { return (slo, found) };
-    found.keys("", &root, &["spec_version", "filter", "comparison", "objectives", "total_score"]);
+    found.keys_or_notes("", &root, &["spec_version", "filter", "comparison", "objectives", "total_score"]);
     if let Some(comparison) = map("", &root, "comparison", &mut found) {
         slo.comparison = self::comparison(comparison, &mut found);
     }
@@ -166,9 +167,10 @@ pub(super) fn doubts(slo: &Slo, found: &mut Findings) {
     if !known(&slo.comparison.include, &["all", "pass", "pass_or_warn"]) {
         found.warning("/comparison/include_result_with_score", "none of `all`, `pass`, `pass_or_warn`: all are included");
     }
+    let mut seen = BTreeSet::new();
     for (at, objective) in slo.objectives.iter().enumerate() {
         let pointer = format!("/objectives/{at}");
-        if slo.objectives.iter().take(at).any(|other| other.sli == objective.sli) {
+        if !seen.insert(&objective.sli) {
             let message = format!("`{}` has two objectives; the second one never gets a value", objective.sli);
             found.error(format!("{pointer}/sli"), message);
         }
