@@ -6,6 +6,7 @@ pub mod check;
 pub mod conflict;
 mod draft;
 pub mod host;
+pub mod judge;
 pub mod object;
 pub mod owner;
 pub mod patch;
