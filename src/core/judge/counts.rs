@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Up to here floating point counts every single one.
+const MOST: f64 = 9_007_199_254_740_992.0;
+
 /// The requests of one version in one interval, and how many of them were bad (failed, or slower than a limit).
 ///
 /// Whole numbers by nature; kept as floating point because counters are. Always finite, not negative, and never more bad
@@ -29,10 +32,10 @@ impl TryFrom<Raw> for Counts {
 }
 
 impl Counts {
-    /// `requests` of which `bad` were bad; `None` for what no counters can say (NaN, infinite, negative, more bad ones than
+    /// `requests` of which `bad` were bad; `None` for what no counters can say (NaN, negative, more than 2⁵³, more bad ones than
     /// requests): unknown, which is neither good nor bad.
     pub fn new(requests: f64, bad: f64) -> Option<Self> {
-        (requests.is_finite() && bad >= 0.0 && bad <= requests).then_some(Counts { requests, bad })
+        (requests <= MOST && bad >= 0.0 && bad <= requests).then_some(Counts { requests, bad })
     }
 
     /// How many requests.

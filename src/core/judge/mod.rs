@@ -6,6 +6,7 @@ mod counts;
 mod dispersion;
 mod evidence;
 mod interval;
+pub mod kayenta;
 
 mod latency;
 mod limit;

@@ -101,10 +101,13 @@ impl Verdict {
         notes
     }
 
-    /// The sentence of an inconclusive verdict, at `rate` candidate requests a second:
+    /// How far it is, at `rate` candidate requests a second:
     /// `12 of about 200 requests; 3 more minutes at 1.3 rps`.
     pub fn progress(&self, rate: f64) -> String {
         let seen = count(self.candidate.requests);
+        if self.decision != Decision::Inconclusive {
+            return format!("{seen} requests");
+        }
         let Some(missing) = self.missing else {
             return format!("{seen} requests; so near to what is allowed that more of them may never decide");
         };
@@ -165,7 +168,8 @@ fn duration(seconds: f64) -> String {
     let (value, unit) = match seconds {
         s if s < 90.0 => (s, "second"),
         s if s < 5400.0 => (s / 60.0, "minute"),
-        s => (s / 3600.0, "hour"),
+        s if s < 172_800.0 => (s / 3600.0, "hour"),
+        s => (s / 86_400.0, "day"),
     };
     let value = value.ceil().max(1.0);
     format!("{value:.0} more {unit}{}", if value > 1.0 { "s" } else { "" })
