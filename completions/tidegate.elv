@@ -1,2 +1,2 @@
 # elvish completion for tidegate: the program itself knows what fits.
-eval (E:TIDEGATE_COMPLETE=elvish tidegate | slurp)
+eval (env TIDEGATE_COMPLETE=elvish tidegate | slurp)

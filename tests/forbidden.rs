@@ -32,7 +32,8 @@ fn unwanted(text: &str) -> Vec<(usize, &'static str)> {
         line.match_indices(what).any(|(at, _)| {
             let (before, after) = (line[..at].chars().next_back(), line[at + what.len()..].chars().next());
             let inside = |c: Option<char>| c.is_some_and(|c| word(c) || c == '.');
-            !inside(before) && !(what.ends_with(word) && after.is_some_and(word))
+            let goes_on = what.ends_with(word) && after.is_some_and(word);
+            !inside(before) && !goes_on
         })
     };
     let mut found = Vec::new();

@@ -118,56 +118,6 @@ Examples:
 
 No data is never a pass: until there is enough, the verdict is inconclusive, and says how much is missing.";
 
-pub const SANDBOX: &str = "\
-Run a cluster to try things in: a Kubernetes API server with example services
-and a Prometheus query API, on the loopback of this machine.
-
-Examples:
-  # A shell in which tidegate and kubectl see the sandbox
-  tidegate sandbox run -- bash
-
-  # In the background, until it is stopped
-  tidegate sandbox up --detach
-  tidegate sandbox down";
-
-pub const SANDBOX_UP: &str = "\
-Start a sandbox.
-
-Examples:
-  # In the foreground, until Ctrl-C
-  tidegate sandbox up
-
-  # In the background, with a place of its own
-  tidegate sandbox up --detach --dir /tmp/sandbox
-
-  # The second patch is refused as a conflict, each answer takes half a second
-  tidegate sandbox up --fault 409@patch:2 --fault latency=500ms";
-
-pub const SANDBOX_DOWN: &str = "\
-Stop the sandbox that was left running.
-
-Examples:
-  # The one of `tidegate sandbox up --detach`
-  tidegate sandbox down";
-
-pub const SANDBOX_RUN: &str = "\
-Run a command with KUBECONFIG set to a sandbox of its own, which ends with it.
-
-Examples:
-  # One command
-  tidegate sandbox run -- tidegate status -A
-
-  # A shell
-  tidegate sandbox run -- bash";
-
-pub const DEMO: &str = "\
-Show a release from start to end in a sandbox of its own: what is routed, a
-shift, what the clients see, an error, the way back, and a promotion.
-
-Examples:
-  # Takes less than a minute, touches nothing of yours
-  tidegate demo";
-
 pub const COMPLETION: &str = "\
 Print the shell completion script.
 

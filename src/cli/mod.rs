@@ -3,15 +3,18 @@
 mod connection;
 mod evaluate;
 mod help;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 
 pub use connection::Connection;
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Report};
 pub use help::{TOPICS, Topic};
+#[cfg(feature = "sandbox")]
+pub use sandbox::{Sandbox, SandboxPlace};
 
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::time::Duration;
 
 /// Moves a service's traffic to a new version, and back
@@ -79,7 +82,7 @@ pub enum Command {
     Evaluate(Box<Evaluate>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
-    #[command(long_about = help::SANDBOX, subcommand_required = true, arg_required_else_help = true)]
+    #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
     Sandbox {
         /// What to do with it
         #[command(subcommand)]
@@ -87,7 +90,7 @@ pub enum Command {
     },
     /// Show a release from start to end in a sandbox of its own
     #[cfg(feature = "sandbox")]
-    #[command(long_about = help::DEMO)]
+    #[command(long_about = sandbox::DEMO)]
     Demo,
     /// Print the shell completion script
     #[command(long_about = help::COMPLETION)]
@@ -245,63 +248,6 @@ pub struct History {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
-}
-
-/// `sandbox`
-#[cfg(feature = "sandbox")]
-#[derive(Debug, Subcommand)]
-pub enum Sandbox {
-    /// Start it
-    #[command(long_about = help::SANDBOX_UP)]
-    Up {
-        /// Where and how
-        #[command(flatten)]
-        place: SandboxPlace,
-        /// Return when it is ready, and leave it running
-        #[arg(long)]
-        detach: bool,
-    },
-    /// Stop the one that was left running
-    #[command(long_about = help::SANDBOX_DOWN)]
-    Down {
-        /// Directory it was started with
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-    },
-    /// Run a command with KUBECONFIG set to a sandbox of its own
-    #[command(long_about = help::SANDBOX_RUN)]
-    Run {
-        /// Where and how
-        #[command(flatten)]
-        place: SandboxPlace,
-        /// The command and its arguments
-        #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        command: Vec<std::ffi::OsString>,
-    },
-}
-
-/// Where a sandbox runs, and how
-#[cfg(feature = "sandbox")]
-#[derive(Debug, Args)]
-pub struct SandboxPlace {
-    /// Directory for its kubeconfig, certificates and log; the only place it writes to
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Port of the API server; a free one where none is given
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    pub port: u16,
-    /// Port of the Prometheus query API; a free one where none is given
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    pub metrics_port: u16,
-    /// Simulated seconds in a second
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub speed: f64,
-    /// Something to go wrong: `409@patch:2`, `latency=500ms`, `reset@get:1`
-    #[arg(long, value_name = "FAULT", action = ArgAction::Append)]
-    pub fault: Vec<String>,
-    /// Begin without the example services
-    #[arg(long)]
-    pub empty: bool,
 }
 
 /// Output formats

@@ -59,6 +59,12 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
     let Some(named_cluster) = named_cluster else {
         return Err(Error::not_found(format!("the kubeconfig has no cluster `{}`", cluster.escape_debug())));
     };
+    // kube would go on as nobody.
+    if let Some(name) =
+        user.as_ref().filter(|name| !name.is_empty() && kubeconfig.auth_infos.iter().all(|one| one.name != **name))
+    {
+        return Err(Error::not_found(format!("the kubeconfig has no user `{}`", name.escape_debug())));
+    }
     let proxy = named_cluster.proxy_url.clone().filter(|url| !url.is_empty());
     let selected = KubeConfigOptions { context: Some(context.clone()), cluster: Some(cluster), user: user.clone() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &selected).await.map_err(|error| {

@@ -49,7 +49,7 @@ fn kind(status: u16, message: &str) -> Kind {
 /// Whether the API server could not reach an admission webhook: nothing was written, and trying again may help.
 pub(super) fn webhook_down(reply: &Reply) -> bool {
     let message = reply.body.get("message").and_then(Value::as_str).unwrap_or_default();
-    reply.status == 500 && message.contains("failed calling webhook") || reply.status == 504
+    reply.status == 500 && message.contains("failed calling webhook")
 }
 
 /// Nobody answers.
@@ -82,6 +82,10 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         error = source;
     }
     let text = error.to_string();
+    // HTTP/2's words for a connection that is closed in the middle of an exchange.
+    if text.starts_with("stream error received") {
+        return "it broke off".into();
+    }
     // `Connection refused (os error 111)`: the number helps nobody.
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();

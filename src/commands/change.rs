@@ -5,6 +5,7 @@ use crate::cli::{self, DryRun, Format};
 use crate::cluster::{self, Cluster, Found};
 use crate::core::check;
 use crate::core::host;
+use crate::core::object::Object;
 use crate::core::plan::{self, Author, Change, Intent};
 use crate::core::release::Phase;
 use crate::core::select::Service;
@@ -299,7 +300,7 @@ fn preview(context: &Context, cluster: &Cluster, planned: &Plans, found: &Found,
             context.ui.answer(&ui::plan(&place(cluster, planned, None), plans(planned), &|service, object, label| {
                 ready(found, service, object, label)
             }));
-            let titles: Vec<String> = changes.iter().map(|(service, change)| service.objects[change.object].title()).collect();
+            let titles = titles(changes.iter().map(|(service, change)| &service.objects[change.object]));
             let words: Vec<String> = changes.iter().map(|(_, change)| word(intent, change, " (dry run)")).collect();
             let lines: Vec<Line<'_>> = changes
                 .iter()
@@ -370,7 +371,7 @@ fn report(context: &Context, planned: &[Planned], write: &cli::Write, intent: &I
 }
 
 fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) -> String {
-    let titles: Vec<String> = all.iter().map(|(service, change, _)| service.objects[change.object].title()).collect();
+    let titles = titles(all.iter().map(|(service, change, _)| &service.objects[change.object]));
     let words: Vec<String> = all.iter().map(|(_, change, _)| word(intent, change, suffix)).collect();
     let mut lines = Vec::new();
     let mut later = Vec::new();
@@ -395,6 +396,16 @@ fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) ->
     ui::results(&lines)
 }
 
+/// The names of objects, with their namespaces where there are several of them.
+fn titles<'a>(objects: impl Iterator<Item = &'a Object> + Clone) -> Vec<String> {
+    let namespaces: BTreeSet<&String> = objects.clone().map(|object| &object.namespace).collect();
+    let title = |object: &Object| match namespaces.len() {
+        1 => object.title(),
+        _ => format!("{} in {}", object.title(), object.namespace),
+    };
+    objects.map(title).collect()
+}
+
 fn reversed(change: &Change) -> Vec<plan::Move> {
     change.moves.iter().map(|one| plan::Move { before: one.after.clone(), after: one.before.clone(), ..one.clone() }).collect()
 }
@@ -416,7 +427,10 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
             .zip(&one.after)
             .map(|((name, before), (_, after))| json!({"name": name, "before": before, "after": after}))
             .collect();
-        json!({"route": one.route.to_string(), "name": one.name, "destinations": destinations})
+        match &one.name {
+            Some(name) => json!({"route": one.route.to_string(), "name": name, "destinations": destinations}),
+            None => json!({"route": one.route.to_string(), "destinations": destinations}),
+        }
     };
     let routes = change.moves.iter().map(route).collect();
     Reported { object: object.title(), namespace: object.namespace.clone(), name: object.name.clone(), result, error, routes }
@@ -435,7 +449,7 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
     let stuck: Vec<&str> = all
         .iter()
         .filter(|(_, _, outcome)| matches!(outcome, Outcome::Stuck(_)))
-        .map(|(service, _, _)| service.name.as_str())
+        .map(|(service, _, _)| service.typed.as_str())
         .collect();
     let mut error = match all.len() {
         1 => (*first).clone(),

@@ -58,7 +58,8 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let ui = Ui::new(color, cli.global.quiet, !cli.global.no_input);
     let context = Context { ui, global: cli.global, journal: Journal::default(), exit: Cell::new(None) };
-    let result = match cli.command {
+    let writes = matches!(cli.command, Command::Shift(_) | Command::Promote(_) | Command::Rollback(_));
+    let mut result = match cli.command {
         Command::Completion { shell } => {
             context.ui.answer(script(shell));
             Ok(())
@@ -69,9 +70,12 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         Command::Help { topic } => help::run(&context.ui, &topic),
         Command::Version { client: true, output } => version::client(&context.ui, output),
-        command => asynchronous(&context, command),
+        command => asynchronous(&context, command, writes),
     };
-    if let Err(error) = &result {
+    if let Err(error) = &mut result {
+        if !writes {
+            error.message.truncate(error.message.trim_end_matches("; nothing was written").len());
+        }
         // What was ended by hand and only read has nothing to explain.
         if error.kind == Kind::Interrupted && context.ui.err_is_terminal {
             // Not behind the terminal's own `^C`.
@@ -86,20 +90,19 @@ pub fn run(cli: Cli) -> ExitCode {
     ExitCode::from(context.exit.get().unwrap_or(code))
 }
 
-fn asynchronous(context: &Context, command: Command) -> Result<()> {
+fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::failed("the program cannot start").caused_by(error.to_string()))?;
-    let writes = matches!(command, Command::Shift(_) | Command::Promote(_) | Command::Rollback(_));
     let listens = listens_itself(&command);
     let result = runtime.block_on(async {
-        let running = dispatch(context, command);
         if listens {
-            return running.await;
+            return dispatch(context, command).await;
         }
+        let ended = interrupt();
         tokio::select! {
             biased;
-            result = running => result,
-            () = interrupt() => Err(interrupted(context, writes)),
+            result = dispatch(context, command) => result,
+            () = ended => Err(interrupted(context, writes)),
         }
     });
     // A question that nobody answered keeps a thread; the process does not wait for it.
@@ -125,21 +128,26 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
     }
 }
 
-/// Ends when the user presses Ctrl-C, the terminal goes away, or the process is asked to end.
-async fn interrupt() {
+/// Ends when the user presses Ctrl-C, the terminal goes away, or the process is asked to end. Listens from now on: until
+/// then any of these ends the process without a word.
+fn interrupt() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let mut signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
+    };
+    async move {
+        #[cfg(unix)]
+        if let [Ok(pressed), Ok(asked), Ok(gone)] = &mut signals {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+                _ = pressed.recv() => {}
+                _ = asked.recv() => {}
+                _ = gone.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Whether a command does something of its own when it is interrupted.

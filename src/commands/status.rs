@@ -8,7 +8,7 @@ use crate::core::object::Object;
 use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, Screen, data};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The screen is drawn at most five times a second.
@@ -45,9 +45,7 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let scope = scopes[0];
     let mut around = Around::default();
     for scope in &scopes {
-        let more = self::around(context, &cluster, *scope).await?;
-        around.rules.merge(more.rules);
-        around.endpoints.merge(more.endpoints);
+        around.merge(self::around(context, &cluster, *scope).await?);
     }
     let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
     let mut shown = Shown::new();
@@ -62,6 +60,14 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
                 put(&mut shown, object, &around);
             }
         }
+    }
+    // Destinations and delegates can lie in other namespaces than those that are shown.
+    let more = elsewhere(&scopes, &shown);
+    if !more.is_empty() {
+        for namespace in &more {
+            around.merge(self::around(context, &cluster, Some(namespace)).await?);
+        }
+        shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
     }
     drop(_progress);
     if shown.is_empty() && !arguments.watch {
@@ -82,6 +88,22 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
 
 fn put(shown: &mut Shown, object: &Object, around: &Around) {
     shown.insert((object.namespace.clone(), object.name.clone()), status::of(object, &around.rules, &around.endpoints));
+}
+
+impl Around {
+    fn merge(&mut self, other: Around) {
+        self.rules.merge(other.rules);
+        self.endpoints.merge(other.endpoints);
+    }
+}
+
+/// The namespaces beside `scopes` that hold what is shown, or what it sends to.
+fn elsewhere(scopes: &[Option<&str>], shown: &Shown) -> BTreeSet<String> {
+    if scopes.contains(&None) {
+        return BTreeSet::new();
+    }
+    let all = shown.iter().flat_map(|((own, _), one)| one.namespaces().chain([own.as_str()]));
+    all.filter(|namespace| !scopes.contains(&Some(namespace))).map(str::to_owned).collect()
 }
 
 /// Rules and endpoints; where they may not be read, READY stays unknown and the rest is shown.
@@ -138,7 +160,8 @@ async fn follow(
 ) -> Result<()> {
     let ui = &context.ui;
     let table = matches!(arguments.output, Format::Table | Format::Wide);
-    let live = table && ui.out_is_terminal;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let live = table && ui.out_is_terminal && !dumb;
     let only: Vec<(String, String)> = if arguments.services.is_empty() { Vec::new() } else { shown.keys().cloned().collect() };
     if version.is_empty() {
         // The named objects were read one by one; a list says from which version on to watch.
@@ -201,8 +224,13 @@ async fn follow(
                 }
             },
             _ = refresh.tick(), if live => {
-                if let Ok(fresh) = self::around(context, cluster, scope).await {
+                if let Ok(mut fresh) = self::around(context, cluster, scope).await {
+                    for namespace in elsewhere(&[scope], &shown) {
+                        // What cannot be read now is counted at the next turn.
+                        fresh.merge(self::around(context, cluster, Some(&namespace)).await.unwrap_or_default());
+                    }
                     around = fresh;
+                    shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
                 }
                 dirty.extend(shown.keys().next().cloned());
             }

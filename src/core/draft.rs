@@ -321,17 +321,18 @@ fn remember(
     }
 }
 
-/// Stable is what had everything before; candidate is the only one that gains. Anything else is uncertain, and stays so.
+/// Candidate is the only one that gains, from nothing; stable is the only one that loses. Anything else is uncertain, and
+/// stays so.
 fn infer_roles(release: &mut Release, moves: &[Move]) {
     let Some(first) = moves.iter().find(|one| one.changes()) else { return };
-    let serving: Vec<&String> = first.before.iter().filter(|(_, weight)| *weight > 0).map(|(label, _)| label).collect();
-    let gaining: Vec<&String> = first.gaining().into_iter().map(|place| &first.after[place].0).collect();
-    if release.stable.is_none()
-        && release.candidate.is_none()
-        && let ([stable], [candidate]) = (serving.as_slice(), gaining.as_slice())
+    if release.stable.is_some() || release.candidate.is_some() {
+        return;
+    }
+    if let ([stable], [candidate]) = (first.losing().as_slice(), first.gaining().as_slice())
+        && let (Some((stable, _)), Some((candidate, 0))) = (first.before.get(*stable), first.before.get(*candidate))
     {
-        release.stable = Some((*stable).clone());
-        release.candidate = Some((*candidate).clone());
+        release.stable = Some(stable.clone());
+        release.candidate = Some(candidate.clone());
     }
 }
 

@@ -6,6 +6,7 @@ use super::patch::Patch;
 use super::release::{self, Labelled, Phase, Release};
 use super::route::{Route, RouteId};
 use super::select::{self, Chosen, RoutePick, Service};
+use super::suggest;
 use super::weight::Weights;
 use crate::error::{Error, Kind, Result};
 use serde_json::json;
@@ -94,18 +95,29 @@ impl Move {
 
     /// The places of the destinations whose part of the traffic grows, whatever the weights sum to before and after.
     pub fn gaining(&self) -> Vec<usize> {
-        let sum = |side: &Labelled| -> u64 { side.iter().map(|(_, weight)| u64::from(*weight)).sum() };
-        let (all_before, all_after) = (u128::from(sum(&self.before)), u128::from(sum(&self.after)));
-        let grows = |place: &usize| {
-            let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
-            // Fractions of nothing are none.
-            match all_before {
-                0 => weight(&self.after) > 0,
-                _ => weight(&self.after) * all_before > weight(&self.before) * all_after,
-            }
-        };
-        (0..self.after.len()).filter(grows).collect()
+        growing(&self.before, &self.after)
     }
+
+    /// The places of the destinations whose part of the traffic shrinks.
+    pub fn losing(&self) -> Vec<usize> {
+        growing(&self.after, &self.before)
+    }
+}
+
+/// The places whose part is greater in `after` than in `before`, by more than what rounding to whole weights makes of it.
+fn growing(before: &Labelled, after: &Labelled) -> Vec<usize> {
+    let sum = |side: &Labelled| -> u128 { side.iter().map(|(_, weight)| u128::from(*weight)).sum() };
+    let (all_before, all_after) = (sum(before), sum(after));
+    let grows = |place: &usize| {
+        let weight = |side: &Labelled| side.get(*place).map_or(0, |(_, weight)| u128::from(*weight));
+        // Fractions of nothing are none.
+        match (all_before, all_after) {
+            (_, 0) => false,
+            (0, _) => weight(after) > 0,
+            _ => weight(after) * all_before >= weight(before) * all_after + all_before.min(all_after),
+        }
+    };
+    (0..after.len()).filter(grows).collect()
 }
 
 impl Change {
@@ -213,7 +225,14 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
     if splits.is_empty() {
         // The selection knows how to say what there is instead.
         let weights = Weights::Named(vec![(to.to_owned(), 100)]);
-        return Err(select::routes(service, &weights, pick).err().unwrap_or_else(|| uncertain(service, intent.verb())));
+        let mut error = select::routes(service, &weights, pick).err().unwrap_or_else(|| uncertain(service, intent.verb()));
+        if error.kind == Kind::NotFound {
+            let labels: Vec<String> = service.routes().flat_map(|c| c.route.weights()).map(|(label, _)| label).collect();
+            let near = suggest::nearest(to, labels.iter().map(String::as_str));
+            let hint = |near| format!("`tidegate {} {} --to {near}`", intent.verb(), service.typed);
+            error.hints = near.map(hint).into_iter().collect();
+        }
+        return Err(error);
     }
     let mut targets = Vec::new();
     let mut roles = None;
@@ -277,7 +296,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
     }
     let splits: Vec<Chosen<'_>> = service.routes().filter(|c| c.route.destinations().len() > 1).collect();
     let settled = |c: &Chosen<'_>| c.route.destinations().iter().filter(|to| to.weight.value() > 0).count() == 1;
-    if splits.iter().all(settled) {
+    if !splits.is_empty() && splits.iter().all(settled) {
         // Nothing was ever moved by tidegate, and nothing is between two sides.
         let still = |c: &Chosen<'_>| Change {
             object: c.object,

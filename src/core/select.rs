@@ -5,7 +5,7 @@ use super::object::Object;
 use super::route::{Action, Protocol, Route};
 use super::suggest;
 use super::weight::Weights;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// A service: the virtual services that hold its routes, the one that was found first, its delegates behind it.
 #[derive(Clone, Debug)]
@@ -196,8 +196,10 @@ fn no_such_route(service: &Service, fitting: &[Chosen<'_>]) -> Error {
 
 fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Error {
     let Some(split) = splits.first() else {
-        return Error::new(Kind::NotFound, format!("no route of `{}` has weights:{}", service.name, seen(service)))
-            .hint(format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.typed));
+        let error = Error::not_found(format!("no route of `{}` has weights:{}", service.name, seen(service)));
+        let single = service.routes().any(|chosen| chosen.route.destinations().len() == 1);
+        let begin = || format!("name the subsets to begin a split: `tidegate shift {} --weights OLD=100,NEW=0`", service.typed);
+        return if single { error.hint(begin()) } else { error };
     };
     let labels: Vec<String> = split.route.weights().into_iter().map(|(label, _)| label).collect();
     let error = Error::usage(format!(

@@ -31,7 +31,7 @@ pub struct ServiceStatus {
 }
 
 /// One route.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
     /// `http[1]`.
@@ -109,6 +109,29 @@ impl ServiceStatus {
     pub fn in_progress(&self) -> bool {
         self.release.as_ref().is_some_and(|release| release.phase == Phase::Progressing.name())
     }
+
+    /// The namespaces of the services that it sends to.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let destinations = self.routes.iter().flat_map(|route| &route.destinations);
+        destinations.filter_map(|to| host::service_of(&to.host)).map(|(_, namespace)| namespace)
+    }
+
+    /// Counts the ready endpoints of each destination anew.
+    pub fn count(&mut self, rules: &Rules, endpoints: &Endpoints) {
+        for to in self.routes.iter_mut().flat_map(|route| &mut route.destinations) {
+            let ready = match &to.subset {
+                None => endpoints.ready(&to.host, &Default::default()),
+                // Without any rule of the host nothing is known of its subsets.
+                Some(_) if rules.subsets(&to.host).is_empty() => None,
+                Some(name) => match rules.subset(&to.host, name) {
+                    Some(subset) => endpoints.ready(&to.host, &subset.labels),
+                    None => Some(Ready { ready: 0, total: 0 }),
+                },
+            };
+            to.ready = ready.map(|ready| ready.ready);
+            to.endpoints = ready.map(|ready| ready.total);
+        }
+    }
 }
 
 /// The status of one object.
@@ -127,23 +150,14 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
             };
             let destinations = route.destinations().iter().zip(route.shares()).map(|(to, share)| {
                 let host = host::resolve(&to.host, &object.namespace);
-                let ready = match &to.subset {
-                    None => endpoints.ready(&host, &Default::default()),
-                    // Without any rule of the host nothing is known of its subsets.
-                    Some(_) if rules.subsets(&host).is_empty() => None,
-                    Some(name) => match rules.subset(&host, name) {
-                        Some(subset) => endpoints.ready(&host, &subset.labels),
-                        None => Some(Ready { ready: 0, total: 0 }),
-                    },
-                };
                 DestinationStatus {
                     name: to.label.clone(),
                     subset: to.subset.clone(),
                     weight: (to.weight != Stored::Missing).then(|| to.weight.value()),
                     share,
                     role: object.release.as_ref().and_then(|release| release.role_of(&to.label)).map(release::Role::name),
-                    ready: ready.map(|ready| ready.ready),
-                    endpoints: ready.map(|ready| ready.total),
+                    ready: None,
+                    endpoints: None,
                     host,
                 }
             });
@@ -161,7 +175,7 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
     let drifted = routes.iter().any(|route| route.drifted);
     let recorded = object.history.last().filter(|_| !drifted).map(|last| Changed { at: last.at.clone(), by: last.by.clone() });
     let written = object.writer.as_ref().map(|writer| Changed { at: writer.at.clone(), by: writer.manager.clone() });
-    ServiceStatus {
+    let mut status = ServiceStatus {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         hosts: object.hosts.clone(),
@@ -174,5 +188,7 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
         }),
         changed: recorded.or(written),
         managed_by: object.owners.iter().map(|owner| owner.name.clone()).collect(),
-    }
+    };
+    status.count(rules, endpoints);
+    status
 }

@@ -1,6 +1,6 @@
 //! A sign of life for waits that a person notices.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -15,7 +15,8 @@ pub struct Progress {
 
 impl Progress {
     pub(super) fn start(what: &str) -> Self {
-        let bar = ProgressBar::new_spinner();
+        // Any change of a bar is drawn at once, so it has nowhere to be drawn until it is late enough.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             bar.set_style(style);
         }
@@ -23,6 +24,7 @@ impl Progress {
         let shown = bar.clone();
         let task = tokio::spawn(async move {
             tokio::time::sleep(DELAY).await;
+            shown.set_draw_target(ProgressDrawTarget::stderr());
             loop {
                 shown.tick();
                 tokio::time::sleep(Duration::from_millis(120)).await;

@@ -159,7 +159,9 @@ pub fn diff(service: &Service, change: &Change) -> String {
         let title = format!("{}/{} spec.{}", object.namespace, object.title(), one.route);
         let _ = writeln!(text, "--- {title} (live)\n+++ {title} (planned)");
         for (label, before, after) in pairs(one) {
-            let _ = match one.added.as_deref() == Some(label) {
+            let added = one.added.as_deref() == Some(label);
+            let label = printable(label);
+            let _ = match added {
                 true => writeln!(text, "{GREEN}+{label}: {after}{GREEN:#}"),
                 false if before == after => writeln!(text, " {label}: {after}"),
                 false => writeln!(text, "{RED}-{label}: {before}{RED:#}\n{GREEN}+{label}: {after}{GREEN:#}"),

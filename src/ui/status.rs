@@ -5,9 +5,10 @@ use super::time::age;
 use super::{Ui, YELLOW};
 use crate::core::release::{Labelled, Revision};
 use crate::core::status::{Changed, DestinationStatus, RouteStatus, ServiceStatus};
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, Table, Width, presets};
 use jiff::Timestamp;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// How much to show, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,11 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     let mut rows = Vec::new();
     for service in services {
         let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
+        if service.routes.is_empty() {
+            let none =
+                RouteStatus { route: "<none>".into(), reachable: true, action: Some("no routes".into()), ..Default::default() };
+            rows.push(row(service, &none, None, &changed, screen));
+        }
         for route in &service.routes {
             for to in &route.destinations {
                 rows.push(row(service, route, Some(to), &changed, screen));
@@ -132,22 +138,38 @@ fn told(weights: &Labelled) -> String {
     super::report::labelled(weights)
 }
 
+/// So many rows are laid out at a time: a table takes ten times the memory of its text.
+const PIECE: usize = 500;
+
 /// Columns in kubectl's style: two blanks between them, nothing drawn.
 pub(super) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.iter().copied());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let header = [header.iter().copied().map(str::to_owned).collect()];
+    let pieces = || std::iter::once(&header[..]).chain(rows.chunks(PIECE));
+    let mut widths = vec![0; header[0].len()];
+    for piece in pieces() {
+        for (width, own) in widths.iter_mut().zip(table(piece).column_max_content_widths()) {
+            *width = own.max(*width);
+        }
     }
     let mut text = String::new();
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
+    for piece in pieces() {
+        let mut table = table(piece);
+        for (column, width) in table.column_iter_mut().zip(&widths) {
+            column.set_padding((0, 2));
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width.saturating_add(2))));
+        }
+        for line in table.lines() {
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
     }
     text
+}
+
+fn table(rows: &[Vec<String>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
+    table
 }
 
 /// What is said below the table: how many, and which releases are in progress.
@@ -190,9 +212,12 @@ impl Ui {
         let (width, height) =
             terminal_size::terminal_size().map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()));
         let drawing = fitted(text, width, height);
-        // Up to the first line of the last drawing, then clear to the end of the screen.
-        let over = if lines > 0 { format!("\u{1b}[{lines}A\u{1b}[J") } else { String::new() };
-        self.answer(&(over + &drawing));
+        if lines > 0 && !self.is_closed() {
+            // Up to the first line of the last drawing, then clear to the end of the screen. Past the stream that takes
+            // colours out: without them a screen is redrawn all the same. A lost terminal shows at the next line.
+            let _ = std::io::stdout().write_all(format!("\u{1b}[{lines}A\u{1b}[J").as_bytes());
+        }
+        self.answer(&drawing);
         drawing.lines().count()
     }
 }

@@ -1,3 +1,23 @@
 //! The commands, as a user runs them, against the sandbox.
 
+mod bad_input;
+mod confirm;
+mod connect;
+mod dry_run;
+mod errors;
+mod exit_codes;
+mod group;
+mod help;
+mod history;
+mod interrupt;
+mod output;
+mod preflight;
+mod promote;
+mod rollback;
+mod routes;
+mod services;
+mod settings;
 mod shift;
+mod status;
+mod versions;
+mod warnings;

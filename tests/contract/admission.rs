@@ -1,6 +1,6 @@
 use super::{failure, told};
 use crate::support::server::{Server, on_both};
-use crate::support::webhook::{Verdict, Webhook};
+use crate::support::webhook::{Registered, Verdict, Webhook};
 use crate::support::*;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn set(value: i64) -> Value {
 }
 
 /// Says no to negative weights, as istiod does, and `special` to the weight 33.
-fn registered(server: &Server, special: fn() -> Verdict) -> (Webhook, crate::support::webhook::Registered) {
+fn registered(server: &Server, special: fn() -> Verdict) -> (Webhook, Registered) {
     server.split("carts", &[("blue", Some(80)), ("green", Some(20))]);
     let webhook = Webhook::new(move |object| match object.pointer(WEIGHT).and_then(Value::as_i64) {
         Some(..0) => Verdict::Deny("configuration is invalid: weight -1 < 0"),
@@ -131,7 +131,7 @@ fn a_webhook_that_is_down(server: &Server) {
         ------- stderr -------
         error: rollback failed: the API server cannot reach the admission webhook validation.istio.io (is istiod down?); nothing was written; weights are still blue 80, green 20
         caused by: Internal error occurred: failed calling webhook "validation.istio.io": failed to call webhook: Post "https://SERVER/validate?timeout=10s": dial tcp SERVER: connect: connection refused
-        hint: kubectl patch virtualservice carts -n NAMESPACE --type=json -p '[{"op":"test","path":"/metadata/uid","value":"UID"},{"op":"test","path":"/spec/http/0/match","value":null},{"op":"test","path":"/spec/http/0/name","value":null},{"op":"test","path":"/spec/http/0/route","value":[{"destination":{"host":"carts","subset":"blue"},"weight":80},{"destination":{"host":"carts","subset":"green"},"weight":20}]},{"op":"replace","path":"/spec/http/0/route/0/weight","value":0},{"op":"replace","path":"/spec/http/0/route/1/weight","value":100},{"op":"test","path":"/metadata/annotations","value":null},{"op":"add","path":"/metadata/annotations","value":{"tidegate/release":"{\"id\":\"carts-STAMP\",\"phase\":\"complete\",\"stable\":\"blue\",\"candidate\":\"green\",\"since\":\"TIME\",\"by\":\"alice\",\"before\":{\"http[0]\":{\"blue\":80,\"green\":20}},\"undo\":[{\"op\":\"test\",\"path\":\"/spec/http/0/route/0/destination\",\"value\":{\"host\":\"carts\",\"subset\":\"blue\"}},{\"op\":\"add\",\"path\":\"/spec/http/0/route/0/weight\",\"value\":80},{\"op\":\"test\",\"path\":\"/spec/http/0/route/1/destination\",\"value\":{\"host\":\"carts\",\"subset\":\"green\"}},{\"op\":\"add\",\"path\":\"/spec/http/0/route/1/weight\",\"value\":20}]}","tidegate/history":"[{\"revision\":1,\"at\":\"TIME\",\"by\":\"\",\"verb\":\"found\",\"routes\":{\"http[0]\":{\"blue\":80,\"green\":20}}},{\"revision\":2,\"at\":\"TIME\",\"by\":\"alice\",\"verb\":\"rollback\",\"routes\":{\"http[0]\":{\"blue\":0,\"green\":100}}}]"}}]'
+        hint: kubectl patch virtualservice carts -n NAMESPACE --type=json -p '[{"op":"test","path":"/metadata/uid","value":"UID"},{"op":"test","path":"/spec/http/0/match","value":null},{"op":"test","path":"/spec/http/0/name","value":null},{"op":"test","path":"/spec/http/0/route","value":[{"destination":{"host":"carts","subset":"blue"},"weight":80},{"destination":{"host":"carts","subset":"green"},"weight":20}]},{"op":"replace","path":"/spec/http/0/route/0/weight","value":0},{"op":"replace","path":"/spec/http/0/route/1/weight","value":100},{"op":"test","path":"/metadata/annotations","value":null},{"op":"add","path":"/metadata/annotations","value":{"tidegate/release":"{\"id\":\"carts-STAMP\",\"phase\":\"complete\",\"stable\":\"blue\",\"candidate\":\"green\",\"since\":\"TIME\",\"by\":\"alice\",\"before\":{\"http[0]\":{\"blue\":80,\"green\":20}},\"undo\":[{\"op\":\"test\",\"path\":\"/spec/http/0/route/0/destination\",\"value\":{\"host\":\"carts\",\"subset\":\"blue\"}},{\"op\":\"add\",\"path\":\"/spec/http/0/route/0/weight\",\"value\":80},{\"op\":\"test\",\"path\":\"/spec/http/0/route/1/destination\",\"value\":{\"host\":\"carts\",\"subset\":\"green\"}},{\"op\":\"add\",\"path\":\"/spec/http/0/route/1/weight\",\"value\":20}]}","tidegate/history":"[{\"revision\":1,\"at\":\"TIME\",\"by\":\"unknown\",\"verb\":\"found\",\"routes\":{\"http[0]\":{\"blue\":80,\"green\":20}}},{\"revision\":2,\"at\":\"TIME\",\"by\":\"alice\",\"verb\":\"rollback\",\"routes\":{\"http[0]\":{\"blue\":0,\"green\":100}}}]"}}]'
         [exit status: 20]
     "#]].assert_eq(&run);
     registered.remove(&server.rest);

@@ -56,13 +56,13 @@ fn a_release_from_start_to_end(server: &Server) {
     .assert_eq(&run("promote carts --no-preflight"));
     assert_eq!(weights(server, "carts"), "0/1000");
     expect![[r#"
-        REVISION   CHANGED                         VERB       WEIGHTS                      REASON
-        1          TIME by         found      http[0] blue 100, green 0    <none>
-        2          TIME by alice   shift      http[0] blue 80, green 20    <none>
-        3          TIME by alice   shift      http[0] blue 50, green 50    <none>
-        4          TIME by alice   rollback   http[0] blue 100, green 0    <none>
-        5          TIME by alice   shift      http[0] blue 999, green 1    <none>
-        6*         TIME by alice   promote    http[0] blue 0, green 1000   <none>
+        REVISION  CHANGED                          VERB      WEIGHTS                     REASON
+        1         TIME by unknown  found     http[0] blue 100, green 0   <none>
+        2         TIME by alice    shift     http[0] blue 80, green 20   <none>
+        3         TIME by alice    shift     http[0] blue 50, green 50   <none>
+        4         TIME by alice    rollback  http[0] blue 100, green 0   <none>
+        5         TIME by alice    shift     http[0] blue 999, green 1   <none>
+        6*        TIME by alice    promote   http[0] blue 0, green 1000  <none>
     "#]]
     .assert_eq(&run("history carts"));
     expect![[r#"
@@ -119,9 +119,9 @@ fn drift_is_told(server: &Server) {
     server.rest.patch(&format!("{}?fieldManager=kubectl-edit", server.service("carts")), &document).ok();
     let run = server.tidegate("status carts").run();
     expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE        WEIGHT   SHARE   READY   CHANGED
-        carts   http[0]   blue          stable      70       77.8%   0/0     TIME by kubectl-edit (not recorded)
-        carts   http[0]   green         candidate   20       22.2%   0/0     TIME by kubectl-edit (not recorded)
+        NAME   ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY      CHANGED
+        carts  http[0]  blue         stable     70      77.8%  <unknown>  TIME by kubectl-edit
+        carts  http[0]  green        candidate  20      22.2%  <unknown>  TIME by kubectl-edit
         ------- stderr -------
         1 service, 1 release in progress (carts, since TIME)
         carts was changed outside of its release by kubectl-edit at TIME
@@ -226,9 +226,9 @@ fn a_release_with_checks(server: &Server) {
         ])
     );
     expect![[r#"
-        NAME    ROUTE     DESTINATION   ROLE        WEIGHT   SHARE   READY   CHANGED
-        carts   http[0]   blue          stable      80       80%     2/2     TIME by alice
-        carts   http[0]   green         candidate   20       20%     2/2     TIME by alice
+        NAME   ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY  CHANGED
+        carts  http[0]  blue         stable     80      80%    2/2    TIME by alice
+        carts  http[0]  green        candidate  20      20%    2/2    TIME by alice
         ------- stderr -------
         1 service, 1 release in progress (carts, since TIME)
     "#]]

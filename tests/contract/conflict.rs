@@ -28,7 +28,7 @@ fn replacing_an_old_version(server: &Server) {
     let mut blind = old.clone();
     blind["metadata"].as_object_mut().expect("an object").remove("resourceVersion");
     expect![[r#"
-        422 Invalid VirtualService.networking.istio.io "carts" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update
+        422 Invalid virtualservices.networking.istio.io "carts" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update
     "#]].assert_eq(&failure(server, &server.rest.put(&server.service("carts"), &blind)));
     let mut other = new.clone();
     other["metadata"]["name"] = json!("other");
@@ -62,7 +62,7 @@ fn creating_what_exists(server: &Server) {
     "#]]
     .assert_eq(&told(server, &server.rest.post(&server.services(), &fresh)));
     expect![[r#"
-        409 AlreadyExists virtualservices.networking.istio.io "carts" already exists
+        500 - resourceVersion should not be set on objects to be created
     "#]]
     .assert_eq(&failure(server, &server.rest.post(&server.services(), &old)));
 }
@@ -75,7 +75,7 @@ fn deleting(server: &Server) {
         server.rest.send(http::Method::DELETE, &server.service("carts"), "application/json", body)
     };
     expect![[r#"
-        409 Conflict Operation cannot be fulfilled on virtualservices.networking.istio.io "carts": the UID in the precondition (UID) does not match the UID in record (UID). The object might have been deleted and then recreated
+        409 Conflict Operation cannot be fulfilled on VirtualService.networking.istio.io "carts": the UID in the precondition (UID) does not match the UID in record (UID). The object might have been deleted and then recreated
     "#]].assert_eq(&failure(server, &send(&wrong)).replace(made["metadata"]["uid"].as_str().expect("a uid"), "UID"));
     let gone = send(&json!({"preconditions": {"uid": made["metadata"]["uid"]}})).ok();
     assert_eq!((&gone["kind"], &gone["status"]), (&json!("Status"), &json!("Success")));
@@ -96,13 +96,13 @@ fn objects_that_cannot_be_stored(server: &Server) {
     let post = |object: serde_json::Value| failure(server, &server.rest.post(&server.services(), &object));
     let named = |name: &str| json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": name}, "spec": {}});
     expect![[r#"
-        422 Invalid VirtualService.networking.istio.io "" is invalid: metadata.name: Required value: name or generateName is required
+        422 Invalid VirtualService.networking.istio.io "" is invalid: [metadata.name: Required value: name or generateName is required, <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]
     "#]].assert_eq(&post(named("")));
     expect![[r#"
         422 Invalid VirtualService.networking.istio.io "Carts" is invalid: metadata.name: Invalid value: "Carts": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
     "#]].assert_eq(&post(named("Carts")));
     expect![[r#"
-        201 - -
+        400 BadRequest the API version in the data () does not match the expected API version (networking.istio.io/v1)
     "#]]
     .assert_eq(&post(json!({"kind": "VirtualService", "metadata": {"name": "a"}})));
     expect![[r#"
@@ -119,11 +119,11 @@ fn objects_that_cannot_be_stored(server: &Server) {
     let mut odd = named("a");
     odd["spec"] = json!({"hosts": "carts"});
     expect![[r#"
-        422 Invalid VirtualService.networking.istio.io "a" is invalid: [spec.hosts: Invalid value: "string": spec.hosts in body must be of type array: "string", <nil>: Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]
+        422 Invalid VirtualService.networking.istio.io "a" is invalid: [spec.hosts: Invalid value: "string": spec.hosts in body must be of type array: "string", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]
     "#]].assert_eq(&post(odd));
     let mut hostless = named("a");
     hostless["spec"] = json!({"hosts": ["a"], "http": [{"route": [{"destination": {"subset": "blue"}}]}]});
     expect![[r#"
-        422 Invalid VirtualService.networking.istio.io "a" is invalid: [spec.http[0].route[0].destination.host: Required value, <nil>: Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]
+        422 Invalid VirtualService.networking.istio.io "a" is invalid: [spec.http[0].route[0].destination.host: Required value, <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]
     "#]].assert_eq(&post(hostless));
 }

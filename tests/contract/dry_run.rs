@@ -30,7 +30,7 @@ fn a_dry_run_checks_as_a_write_does(server: &Server) {
     let text = json!([{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": "70"}]);
     assert_eq!(server.rest.patch(&path, &text).status, 422);
     expect![[r#"
-        422 Invalid PatchOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: "Some": supported values: "All"
+        422 Invalid PatchOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"
     "#]]
     .assert_eq(&failure(server, &server.rest.patch(&path.replace("All", "Some"), &json!([]))));
 }

@@ -11,9 +11,8 @@ pub mod stub;
 pub mod webhook;
 
 pub use expect_test::expect;
-pub use rest::Rest;
-pub use run::{Run, eventually, tidegate};
-pub use sandbox::Sandbox;
+pub use run::{Run, eventually, interrupt, tidegate};
+pub use sandbox::{Sandbox, route, split, virtual_service};
 pub use serde_json::json;
 
 /// A directory that goes with the test.

@@ -76,8 +76,11 @@ impl Terminal {
     }
 }
 
-/// A screen without colours and other control sequences.
+/// A screen as it looks in the end: without colours, and without lines that were cleared.
 pub fn plain(screen: &str) -> String {
     let sequence = regex::Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").expect("a pattern");
-    sequence.replace_all(screen, "").replace('\r', "")
+    let clear = "\u{1b}[2K";
+    let left = |line: &str| line.rsplit(clear).next().unwrap_or_default().to_owned();
+    let lines: Vec<String> = screen.split('\n').map(left).collect();
+    sequence.replace_all(&lines.join("\n"), "").replace('\r', "")
 }

@@ -41,11 +41,6 @@ impl Reply {
         self.body
     }
 
-    /// `metadata.resourceVersion`.
-    pub fn version(&self) -> &str {
-        self.body.pointer("/metadata/resourceVersion").and_then(Value::as_str).expect("a resource version")
-    }
-
     /// What a failure says: status, reason, message.
     pub fn failure(&self) -> String {
         let text = |key: &str| self.body.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();

@@ -4,7 +4,7 @@ use super::filter::filtered;
 use super::sandbox::Sandbox;
 use expect_test::Expect;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,6 @@ pub struct Run {
     environment: Vec<(String, String)>,
     stdin: String,
     home: tempfile::TempDir,
-    directory: Option<PathBuf>,
 }
 
 /// `tidegate` with the arguments in `line`, which are separated by blanks.
@@ -31,7 +30,6 @@ pub fn tidegate(line: &str) -> Run {
         environment: Vec::new(),
         stdin: String::new(),
         home: super::directory(),
-        directory: None,
     }
 }
 
@@ -64,13 +62,7 @@ impl Run {
         self
     }
 
-    /// In a working directory; otherwise in its home, which is empty.
-    pub fn inside(mut self, directory: &Path) -> Self {
-        self.directory = Some(directory.to_owned());
-        self
-    }
-
-    /// Its home, to put files into.
+    /// Its home, which is its working directory too, to put files into.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -88,7 +80,7 @@ impl Run {
         command.env_clear().env("HOME", self.home.path()).env("USER", "alice").env("TZ", "UTC");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.directory.as_deref().unwrap_or(self.home.path()));
+        command.current_dir(self.home.path());
     }
 
     /// The arguments as a shell reads them.
@@ -184,6 +176,12 @@ pub fn wait(child: &mut Child) -> ExitStatus {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// What Ctrl-C does to a program in the foreground.
+pub fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success());
 }
 
 /// Asks until `answer` comes, or fails after the deadline.

@@ -81,7 +81,7 @@ impl Sandbox {
 
     /// A virtual service.
     pub fn service(&self, namespace: &str, name: &str) -> Value {
-        self.rest.get(&virtual_service(namespace, name)).ok()
+        self.rest.get(&path(namespace, name)).ok()
     }
 
     /// The weights of a virtual service's route, in its order.
@@ -104,6 +104,31 @@ impl Drop for Sandbox {
 }
 
 /// The path of a virtual service.
-pub fn virtual_service(namespace: &str, name: &str) -> String {
+pub fn path(namespace: &str, name: &str) -> String {
     format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}")
+}
+
+/// Creates a virtual service in the namespace `shop`.
+pub fn virtual_service(sandbox: &Sandbox, name: &str, spec: Value) {
+    let object = serde_json::json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": name}, "spec": spec,
+    });
+    sandbox.rest.post(path("shop", "").trim_end_matches('/'), &object).ok();
+}
+
+/// Creates a virtual service with one http route, in the namespace `shop`.
+pub fn route(sandbox: &Sandbox, name: &str, destinations: Value) {
+    virtual_service(sandbox, name, serde_json::json!({"hosts": [name], "http": [{"route": destinations}]}));
+}
+
+/// Creates a virtual service with one http route between subsets of a host of the same name, in the namespace `shop`.
+pub fn split(sandbox: &Sandbox, name: &str, weights: &[(&str, Value)]) {
+    let destinations = weights.iter().map(|(subset, weight)| {
+        let mut to = serde_json::json!({"destination": {"host": name, "subset": subset}});
+        if !weight.is_null() {
+            to["weight"] = weight.clone();
+        }
+        to
+    });
+    route(sandbox, name, destinations.collect());
 }

@@ -5,7 +5,7 @@ use super::rest::Rest;
 use super::run::{Run, tidegate};
 use super::sandbox::Sandbox;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -142,11 +142,6 @@ impl Server {
         command.args(["-n", &self.namespace]).args(arguments).env("KUBECONFIG", &self.kubeconfig).env("HOME", self.home.path());
         let output = command.output().expect("kubectl runs");
         Some(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
-    }
-
-    /// The kubeconfig.
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
     }
 
     /// `text` without what differs between the servers: the namespace's name, the context's.

@@ -1,6 +1,7 @@
 //! A few lines of HTTP server, for answers that no honest API server gives, and below the webhook.
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -31,7 +32,7 @@ pub enum Answer {
 
 impl Answer {
     /// A JSON document.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+    pub fn json(status: u16, body: &Value) -> Self {
         Answer::With(status, "Content-Type: application/json\r\n", body.to_string())
     }
 }
@@ -155,4 +156,56 @@ fn exchange(stream: impl Read + Write, handler: &Handler, log: &Mutex<Vec<Reques
             Ok(())
         }
     }
+}
+
+/// A failure in the API server's form.
+pub fn status(code: u16, reason: &str, message: &str) -> Answer {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
+        "code": code,
+    });
+    Answer::json(code, &body)
+}
+
+/// The smallest mesh: `carts` with two subsets in `shop`, all of it ready, of which a patch changes nothing. Istio's API is
+/// served in one version.
+pub fn mesh(request: &Request, version: &str) -> Answer {
+    let path = request.target.split('?').next().unwrap_or_default();
+    let istio = format!("/apis/networking.istio.io/{version}/namespaces/shop/");
+    let endpoint = |pod: &str| json!({"conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": pod}});
+    let pod =
+        |color: &str| json!({"metadata": {"namespace": "shop", "name": format!("carts-{color}"), "labels": {"version": color}}});
+    let body = match path.strip_prefix(istio.as_str()).unwrap_or(path) {
+        "virtualservices/carts" => carts(version),
+        "virtualservices" => {
+            json!({"kind": "VirtualServiceList", "metadata": {"resourceVersion": "1"}, "items": [carts(version)]})
+        }
+        "destinationrules" => json!({"items": [{
+            "metadata": {"namespace": "shop", "name": "carts"},
+            "spec": {"host": "carts", "subsets": [
+                {"name": "blue", "labels": {"version": "blue"}}, {"name": "green", "labels": {"version": "green"}},
+            ]},
+        }]}),
+        "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices" => json!({"items": [{
+            "metadata": {"namespace": "shop", "name": "carts-1", "labels": {"kubernetes.io/service-name": "carts"}},
+            "endpoints": [endpoint("carts-blue"), endpoint("carts-green")],
+        }]}),
+        "/api/v1/namespaces/shop/pods" => json!({"items": [pod("blue"), pod("green")]}),
+        "/api/v1/namespaces/shop" => json!({"kind": "Namespace", "metadata": {"name": "shop"}}),
+        _ => return Answer::With(404, "Content-Type: text/plain\r\n", "404 page not found\n".to_owned()),
+    };
+    Answer::json(200, &body)
+}
+
+fn carts(version: &str) -> Value {
+    json!({
+        "apiVersion": format!("networking.istio.io/{version}"), "kind": "VirtualService",
+        "metadata": {
+            "namespace": "shop", "name": "carts", "uid": "u1", "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
+        "spec": {"hosts": ["carts"], "http": [{"route": [
+            {"destination": {"host": "carts", "subset": "blue"}, "weight": 100},
+            {"destination": {"host": "carts", "subset": "green"}, "weight": 0},
+        ]}]},
+    })
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Kind;
 use serde_json::{Value, json};
 
 fn service(http: Value) -> Service {

@@ -1,0 +1,295 @@
+//! What the server says no with.
+
+use crate::support::stub::{Answer, Stub};
+use crate::support::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const NS: &str = "sockshop-production";
+
+/// A shift, with one answer of the server replaced.
+fn shift_with(fault: &str) -> String {
+    let sandbox = Sandbox::with_faults(&[fault]);
+    tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox).run().to_string()
+}
+
+#[test]
+fn each_refusal_of_a_read() {
+    expect![[r#"
+        ------- stderr -------
+        Error from server (BadRequest): the server rejected our request for an unknown reason
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("400@get"));
+    expect![[r#"
+        ------- stderr -------
+        error: You must be logged in to the server (Unauthorized)
+        hint: check the user of the context: `kubectl config view --minify`
+        [exit status: 4]
+    "#]]
+    .assert_eq(&shift_with("401@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Forbidden): forbidden: an injected fault
+        hint: `tidegate help rbac` prints the role that is needed
+        [exit status: 4]
+    "#]]
+    .assert_eq(&shift_with("403@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Conflict): Operation cannot be fulfilled on virtualservices.networking.istio.io "carts": the object has been modified; please apply your changes to the latest version and try again
+        [exit status: 6]
+    "#]].assert_eq(&shift_with("409@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Invalid): the server rejected our request due to an error in our request
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("422@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (TooManyRequests): the server has received too many requests and has asked us to try again later
+        [exit status: 7]
+    "#]]
+    .assert_eq(&shift_with("429@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (InternalError): Internal error occurred: an injected fault
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("500@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (ServiceUnavailable): the server is currently unable to handle the request
+        [exit status: 7]
+    "#]]
+    .assert_eq(&shift_with("503@get"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Timeout): the server was unable to return a response in the time allotted, but may still be processing the request
+        [exit status: 7]
+    "#]].assert_eq(&shift_with("504@get"));
+}
+
+#[test]
+fn each_refusal_of_a_patch() {
+    expect![[r#"
+        ------- stderr -------
+        Error from server (BadRequest): the server rejected our request for an unknown reason
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("400@patch"));
+    expect![[r#"
+        ------- stderr -------
+        error: You must be logged in to the server (Unauthorized)
+        hint: check the user of the context: `kubectl config view --minify`
+        [exit status: 4]
+    "#]]
+    .assert_eq(&shift_with("401@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Forbidden): forbidden: an injected fault
+        hint: `tidegate help rbac` prints the role that is needed
+        [exit status: 4]
+    "#]]
+    .assert_eq(&shift_with("403@patch"));
+    expect![[r#"
+        ------- stderr -------
+        error: `carts` was deleted while this ran; nothing was written
+        [exit status: 6]
+    "#]]
+    .assert_eq(&shift_with("404@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Conflict): Operation cannot be fulfilled on virtualservices.networking.istio.io "carts": the object has been modified; please apply your changes to the latest version and try again
+        [exit status: 6]
+    "#]].assert_eq(&shift_with("409@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (Invalid): the server rejected our request due to an error in our request
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("422@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (TooManyRequests): the server has received too many requests and has asked us to try again later
+        [exit status: 7]
+    "#]]
+    .assert_eq(&shift_with("429@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (InternalError): Internal error occurred: an injected fault
+        [exit status: 1]
+    "#]]
+    .assert_eq(&shift_with("500@patch"));
+    expect![[r#"
+        ------- stderr -------
+        Error from server (ServiceUnavailable): the server is currently unable to handle the request
+        [exit status: 7]
+    "#]]
+    .assert_eq(&shift_with("503@patch"));
+    expect![[r#"
+        ------- stderr -------
+        error: the API server SERVER did not answer the patch: the server was unable to return a response in the time allotted, but may still be processing the request; it was not carried out
+        [exit status: 7]
+    "#]]
+    .assert_eq(&shift_with("504@patch"));
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for fault in ["409@patch:1", "429@patch:1", "503@patch:1", "429@get:1", "503@get:1"] {
+        let sandbox = Sandbox::with_faults(&[fault]);
+        let output = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox).run();
+        assert_eq!(
+            output.to_string(),
+            "virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20\n",
+            "{fault}"
+        );
+        assert_eq!(sandbox.weights(NS, "carts", 0), [80, 20], "{fault}");
+    }
+}
+
+#[test]
+fn the_server_says_how_long_to_wait() {
+    let tries = AtomicUsize::new(0);
+    let cluster = Stub::new(move |request| {
+        if request.method == "GET" && tries.fetch_add(1, Ordering::Relaxed) == 0 {
+            let busy =
+                json!({"kind": "Status", "status": "Failure", "message": "too many requests", "reason": "TooManyRequests"});
+            return Answer::With(429, "Retry-After: 1\r\nContent-Type: application/json\r\n", busy.to_string());
+        }
+        stub::mesh(request, "v1")
+    });
+    let started = std::time::Instant::now();
+    tidegate("shift carts --weights 80/20 --no-preflight").with(cluster.kubeconfig()).succeeds();
+    assert!(started.elapsed() >= std::time::Duration::from_secs(1));
+    assert_eq!(cluster.requests().len(), 3);
+}
+
+#[test]
+fn somebody_else_changes_the_weights_meanwhile() {
+    // The PATCH waits; meanwhile the weights are changed.
+    let sandbox = Sandbox::with_faults(&["latency=1500ms@patch:1"]);
+    let run = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox);
+    let child = started(&run);
+    eventually("it has read", || sandbox.requests().contains("GET").then_some(()));
+    // A PUT, since the patches wait.
+    let mut object = sandbox.service(NS, "carts");
+    object["spec"]["http"][0]["route"][0]["weight"] = json!(60);
+    object["spec"]["http"][0]["route"][1]["weight"] = json!(40);
+    sandbox.rest.put(&format!("{}?fieldManager=kubectl-edit", sandbox::path(NS, "carts")), &object).ok();
+    expect![[r#"
+        ------- stderr -------
+        error: `carts` was changed while this ran: http[0] blue 100 -> 60, http[0] green 0 -> 40 by kubectl-edit at TIME; nothing was written
+        hint: look at it: `tidegate status carts`; then run this again
+        [exit status: 6]
+    "#]].assert_eq(&run::finish(child).to_string());
+    assert_eq!(sandbox.weights(NS, "carts", 0), [60, 40]);
+}
+
+#[test]
+fn somebody_else_wants_the_same() {
+    let sandbox = Sandbox::with_faults(&["latency=1500ms@patch:1"]);
+    let run = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox);
+    let child = started(&run);
+    eventually("it has read", || sandbox.requests().contains("GET").then_some(()));
+    let mut object = sandbox.service(NS, "carts");
+    object["spec"]["http"][0]["route"][0]["weight"] = json!(80);
+    object["spec"]["http"][0]["route"][1]["weight"] = json!(20);
+    sandbox.rest.put(&sandbox::path(NS, "carts"), &object).ok();
+    expect![[r#"
+        virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
+}
+
+#[test]
+fn something_unrelated_changes_meanwhile() {
+    let sandbox = Sandbox::with_faults(&["latency=1500ms@patch:1"]);
+    let run = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox);
+    let child = started(&run);
+    eventually("it has read", || sandbox.requests().contains("GET").then_some(()));
+    // A route before it moves it to another place; an annotation breaks the guard that there are none.
+    let mut object = sandbox.service(NS, "carts");
+    object["metadata"]["annotations"] = json!({"note": "x"});
+    let routes = object["spec"]["http"].as_array_mut().expect("routes");
+    routes.insert(0, json!({"match": [{"uri": {"exact": "/health"}}], "directResponse": {"status": 200}}));
+    sandbox.rest.put(&sandbox::path(NS, "carts"), &object).ok();
+    expect![[r#"
+        virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
+    assert_eq!(sandbox.weights(NS, "carts", 1), [80, 20]);
+    assert_eq!(sandbox.service(NS, "carts")["metadata"]["annotations"]["note"], "x");
+}
+
+#[test]
+fn the_object_is_deleted_meanwhile() {
+    let sandbox = Sandbox::with_faults(&["latency=1500ms@patch:1"]);
+    let run = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox);
+    let child = started(&run);
+    eventually("it has read", || sandbox.requests().contains("GET").then_some(()));
+    let object = sandbox.service(NS, "carts");
+    sandbox.rest.delete(&sandbox::path(NS, "carts")).ok();
+    expect![[r#"
+        ------- stderr -------
+        error: `carts` was deleted while this ran; nothing was written
+        [exit status: 6]
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
+    // Created again, it is another one.
+    let fresh = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "orders2"}, "spec": object["spec"],
+    });
+    let list = sandbox::path(NS, "");
+    sandbox.rest.post(list.trim_end_matches('/'), &fresh).ok();
+}
+
+#[test]
+fn the_object_is_made_anew_meanwhile() {
+    let sandbox = Sandbox::with_faults(&["latency=1500ms@patch:1"]);
+    let run = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox);
+    let child = started(&run);
+    eventually("it has read", || sandbox.requests().contains("GET").then_some(()));
+    let object = sandbox.service(NS, "carts");
+    sandbox.rest.delete(&sandbox::path(NS, "carts")).ok();
+    let fresh = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "carts"}, "spec": object["spec"],
+    });
+    sandbox.rest.post(sandbox::path(NS, "").trim_end_matches('/'), &fresh).ok();
+    expect![[r#"
+        ------- stderr -------
+        error: `carts` was deleted and created again while this ran; nothing was written
+        hint: look at it: `tidegate status carts`; then run this again
+        [exit status: 6]
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
+    assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
+}
+
+fn started(run: &Run) -> std::process::Child {
+    use std::process::Stdio;
+    run.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+}
+
+#[test]
+fn a_rollback_outlives_a_webhook_that_is_away() {
+    use crate::support::webhook::{Verdict, Webhook};
+    let sandbox = Sandbox::new();
+    tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
+    let mut webhook = Webhook::new(|_| Verdict::Allow);
+    let probe = json!([{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 81}]);
+    let probe = || drop(sandbox.rest.patch(&format!("{}?dryRun=All", sandbox::path(NS, "carts")), &probe));
+    let registered = webhook.register(&sandbox.rest, NS, probe);
+    webhook.down();
+    let run = tidegate("rollback carts").on(&sandbox);
+    let child = started(&run);
+    eventually("it was refused once", || sandbox.requests().contains("?fieldManager=tidegate 500").then_some(()));
+    registered.remove(&sandbox.rest);
+    expect![[r#"
+        virtualservice.networking.istio.io/carts rolled back: blue 80 -> 100, green 20 -> 0
+        ------- stderr -------
+        the API server cannot reach the admission webhook validation.istio.io (is istiod down?); nothing was written; trying again for 59 s
+    "#]].assert_eq(&run::finish(child).to_string());
+    assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
+}
