@@ -17,7 +17,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", requires = "gate")]
     pub sli: Option<PathBuf>,
     /// Requirement: `success-rate>=99`, `p95<500ms`, `error-rate<=stable+1%`; can be repeated
-    #[arg(long, value_name = "EXPR", required_unless_present_any = ["gate", "from_evidence"])]
+    #[arg(long, value_name = "EXPR", required_unless_present_any = ["gate", "from_evidence", "judge"])]
     pub require: Vec<String>,
     /// Destination that is judged; the candidate of the release where none is named
     #[arg(long, value_name = "NAME", requires = "require")]
@@ -26,8 +26,11 @@ pub struct Evaluate {
     #[arg(long, value_name = "NAME", requires = "require")]
     pub stable: Option<String>,
     /// Measured values, in place of a source; `-` for standard input
-    #[arg(long, value_name = "FILE", requires = "gate")]
+    #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+    /// Judge of values of both sides
+    #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"])]
+    pub judge: Option<Judge>,
     /// Earlier evaluations to compare with, newest first
     #[arg(long, value_name = "FILE", requires = "gate")]
     pub compare_with: Option<PathBuf>,
@@ -82,6 +85,13 @@ pub struct Evaluate {
     /// Give up after this long
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration)]
     pub timeout: Option<Duration>,
+}
+
+/// Judges of values of both sides
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Judge {
+    /// Kayenta's: the test of Mann and Whitney
+    Kayenta,
 }
 
 /// Verdicts that fail a command

@@ -1,7 +1,7 @@
 //! `evaluate`: may this version have the traffic?
 
 use super::Context;
-use crate::cli::{Evaluate, FailOn, Inconclusive, Report};
+use crate::cli::{Evaluate, FailOn, Inconclusive, Judge, Report};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Answer, Evaluation, Evidence, Format, Previous, Status, Verdict, Window};
 use crate::core::gate::placeholders::Context as Placeholders;
@@ -41,19 +41,31 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     if let Some(file) = &arguments.from_evidence {
         return conclude(context, &arguments, &gate::regrade(&file.display().to_string(), &text_of(file)?)?);
     }
+    let given = match &arguments.values {
+        Some(file) => Some(values::values(&file.display().to_string(), &text_of(file)?)?),
+        None => None,
+    };
+    if let (Some(Judge::Kayenta), Some(given)) = (arguments.judge, &given) {
+        return super::judge::run(context, &arguments, given.pairs.clone());
+    }
     let gate = read(context, &arguments)?;
     let previous = previous(&arguments, &gate)?;
     if arguments.show_queries {
         return show(context, &arguments, &gate).await;
     }
-    if let Some(file) = &arguments.values {
-        let given = values::values(&file.display().to_string(), &text_of(file)?)?;
+    if let Some(given) = given {
+        if matches!(gate, Gate::Require(_)) {
+            return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
+        }
         if let Some(pair) = given.pairs.first() {
-            return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric)));
+            return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
+                .hint("`--judge kayenta` compares them"));
         }
         let evidence = Evidence { window: window(&arguments, None).ok(), answers: given.answers, previous };
         return conclude(context, &arguments, &gate.grade(evidence));
     }
+    // What the files lack is said before anybody is asked.
+    asked(&gate, &arguments, window(&arguments, None)?)?;
     let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
     let deadline = Instant::now() + settings.timeout;
     let mut source = Source::find(context, &arguments, &settings).await?;
@@ -86,7 +98,7 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
     let text = text_of(file)?;
     let name = file.display().to_string();
     let gate = Gate::parse(&name, &text)?;
-    Gate::lint(&text).iter().for_each(|finding| context.ui.say(&finding.render(&name, &text)));
+    Gate::lint(&text).iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
     Ok(gate)
 }
 

@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod help;
 mod history;
+mod judge;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod status;

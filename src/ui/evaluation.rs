@@ -3,6 +3,7 @@
 use super::text::printable;
 use super::{GREEN, RED, YELLOW};
 use crate::core::gate::evaluation::{Evaluation, Format, Graded, Status, Verdict};
+use crate::core::judge::kayenta::{Judgement, ScoreClassification};
 use std::fmt::Write as _;
 
 /// The word of a verdict.
@@ -129,4 +130,30 @@ pub fn junit(result: &Evaluation) -> String {
 
 fn escaped(text: &str) -> String {
     printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', " ")
+}
+
+/// One line a metric, the doubts, then the score.
+pub fn judgement(result: &Judgement) -> String {
+    let rows: Vec<Vec<String>> = result
+        .results
+        .iter()
+        .map(|one| {
+            let why = one.judged.reason.clone().unwrap_or_else(|| "<none>".into());
+            vec![one.name.clone(), format!("{:?}", one.judged.classification), plain(one.judged.deviation), why]
+        })
+        .collect();
+    let mut text = super::status::columns(&["METRIC", "CLASSIFICATION", "DEVIATION", "WHY"], &rows);
+    let about =
+        result.results.iter().flat_map(|one| one.findings.iter().map(move |finding| format!("{}: {}", one.name, finding.text)));
+    for finding in about.chain(result.findings.iter().map(|finding| finding.text.clone())) {
+        let _ = writeln!(text, "{}", printable(&finding));
+    }
+    let (style, word) = match result.classification {
+        ScoreClassification::Pass => (GREEN, "pass"),
+        ScoreClassification::Marginal => (YELLOW, "warning"),
+        ScoreClassification::Fail => (RED, "fail"),
+    };
+    let reason = result.score.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+    let _ = writeln!(text, "{style}{word}{style:#}: score {}{reason}", plain(result.score.score));
+    text
 }

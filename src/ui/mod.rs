@@ -7,7 +7,7 @@ mod status;
 mod text;
 mod time;
 
-pub use evaluation::{evaluation, junit, markdown};
+pub use evaluation::{evaluation, judgement, junit, markdown};
 pub use progress::Progress;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
 pub use status::{Screen, history, status, summary};
