@@ -25,9 +25,13 @@ enum Crates {
 }
 use Crates::{AllBut, Only};
 
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     // Pure: what was read comes in as JSON, time as an argument.
-    Layer { name: "core", modules: &["error"], crates: Only(&["json_patch", "serde", "serde_json"]) },
+    Layer {
+        name: "core",
+        modules: &["error"],
+        crates: Only(&["granit_parser", "json_patch", "serde", "serde_json", "serde_yaml"]),
+    },
     Layer { name: "error", modules: &["exit"], crates: Only(&["anyhow"]) },
     Layer { name: "exit", modules: &[], crates: Only(&[]) },
     Layer { name: "cli", modules: &["core", "error"], crates: Only(&["clap"]) },
@@ -42,6 +46,11 @@ const LAYERS: [Layer; 13] = [
         modules: &["core", "error"],
         crates: AllBut(&["anyhow", "clap", "hyper", "hyper_util", "kube", "rcgen"]),
     },
+    Layer {
+        name: "metrics",
+        modules: &["error"],
+        crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]),
+    },
     // A server; shares no code with the rest.
     Layer {
         name: "sandbox",
@@ -53,12 +62,14 @@ const LAYERS: [Layer; 13] = [
     Layer { name: "complete", modules: &["cli", "cluster", "core", "error", "ui"], crates: AllBut(&["kube", "hyper", "rcgen"]) },
     Layer {
         name: "commands",
-        modules: &["cli", "cluster", "complete", "core", "error", "exec", "exit", "sandbox", "settings", "ui"],
+        modules: &["cli", "cluster", "complete", "core", "error", "exec", "exit", "metrics", "sandbox", "settings", "ui"],
         crates: AllBut(EDGES),
     },
     Layer {
         name: "lib",
-        modules: &["cli", "cluster", "commands", "complete", "core", "error", "exec", "exit", "sandbox", "settings", "ui"],
+        modules: &[
+            "cli", "cluster", "commands", "complete", "core", "error", "exec", "exit", "metrics", "sandbox", "settings", "ui",
+        ],
         crates: Only(&["clap"]),
     },
     Layer { name: "main", modules: &[], crates: Only(&["tidegate"]) },
