@@ -1,7 +1,7 @@
 //! The candidate against the stable version, interval by interval.
 
 use super::counts::Counts;
-use super::dispersion::{Dispersion, Tally};
+use super::dispersion::{Dispersion, Seen};
 use super::evidence::{discount, divergence, log_grid, log_mean_exp, reaches, step};
 use super::interval::Interval;
 use super::verdict::{Decision, Missing, Side, Verdict};
@@ -18,6 +18,9 @@ fn grid<const N: usize>(low: f64, high: f64) -> [f64; N] {
     points.iter_mut().zip(log_grid(low, high, N)).for_each(|(point, value)| *point = value);
     points
 }
+
+/// After so many seconds without an error the next one belongs to a new burst, and not to one that drips.
+const QUIET: f64 = 15.0;
 
 /// What the candidate is allowed: `error-rate<=stable*times+plus`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,9 +71,9 @@ fn positive(value: f64, otherwise: f64) -> f64 {
 /// use tidegate::core::judge::{Allowed, Comparison, Counts, Decision, Dispersion};
 /// let mut comparison = Comparison::new(Allowed::default(), Dispersion::INDEPENDENT, 0.01);
 /// let counts = |requests, bad| Counts::new(requests, bad).unwrap_or_default();
-/// comparison.look(counts(20.0, 0.0), counts(180.0, 0.0));
+/// comparison.look(counts(20.0, 0.0), counts(180.0, 0.0), 15.0);
 /// assert_eq!(comparison.verdict().decision, Decision::Inconclusive);
-/// comparison.look(counts(40.0, 8.0), counts(360.0, 1.0));
+/// comparison.look(counts(40.0, 8.0), counts(360.0, 1.0), 15.0);
 /// assert_eq!(comparison.verdict().decision, Decision::Fail);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,10 +89,10 @@ pub struct Comparison {
     first: Vec<f64>,
     /// For each ratio of [`BETTER`].
     better: Vec<f64>,
-    /// Whether the last interval was without errors on both sides.
-    quiet: bool,
+    /// For so many seconds there was no error on either side.
+    quiet: f64,
     /// How the stable version's errors came until now.
-    seen: Tally,
+    seen: Seen,
     decided: Option<Decision>,
 }
 
@@ -106,23 +109,23 @@ impl Comparison {
             worse: vec![0.0; WORSE.len()],
             first: vec![0.0; WORSE.len()],
             better: vec![0.0; BETTER.len()],
-            quiet: true,
-            seen: Tally::default(),
+            quiet: 0.0,
+            seen: Seen::default(),
             decided: None,
         }
     }
 
-    /// Takes in what both versions did in the same interval. The share of the traffic may change from one to the next; an
+    /// Takes in what both versions did in the same interval, which lasted so many seconds. The share of the traffic may change from one to the next; an
     /// interval in which one of them had no requests says nothing about the other, and only its requests are counted.
-    pub fn look(&mut self, candidate: Counts, stable: Counts) {
+    pub fn look(&mut self, candidate: Counts, stable: Counts, seconds: f64) {
         self.candidate += candidate;
         self.stable += stable;
         let errors = candidate.bad() + stable.bad();
         if errors > 0.0 && candidate.requests() > 0.0 && stable.requests() > 0.0 {
             self.learn(candidate, stable);
         }
-        self.quiet = errors == 0.0;
-        self.seen.add(stable);
+        self.quiet = if errors > 0.0 { 0.0 } else { self.quiet + seconds.max(0.0) };
+        self.seen.add(stable, seconds);
         if self.decided.is_none() {
             self.decided = self.decide();
         }
@@ -136,7 +139,7 @@ impl Comparison {
         {
             own.iter_mut().zip(others).for_each(|(own, other)| *own += other);
         }
-        self.quiet = self.quiet && other.quiet;
+        self.quiet = self.quiet.min(other.quiet);
         self.seen.merge(&other.seen);
         self.decided = match (self.decided, other.decided) {
             (Some(Decision::Fail), _) | (_, Some(Decision::Fail)) => Some(Decision::Fail),
@@ -157,10 +160,10 @@ impl Comparison {
         let (c, s) = (candidate.bad(), stable.bad());
         let burst = self.dispersion().burst();
         let at_most = Self::share(candidate.requests(), stable.requests(), self.allowed.times());
-        // Which side has the first error after a quiet interval depends on the number of bursts alone and not on their
-        // sizes. Where only one side has, the odds of the candidate are (exp(aλ)−1)/(exp((1−a)λ)−1) ≤ a/(1−a), whatever
+        // Which side has the first error after a quiet time depends on the number of bursts alone and not on their sizes.
+        // Where only one side has, the odds of the candidate are (exp(aλ)−1)/(exp((1−a)λ)−1) ≤ a/(1−a), whatever
         // the rate λ, as long as a ≤ 1/2.
-        let alone = self.quiet && at_most <= 0.5 && (c > 0.0) != (s > 0.0);
+        let alone = self.quiet >= QUIET && at_most <= 0.5 && (c > 0.0) != (s > 0.0);
         for ((ratio, worse), first) in WORSE.iter().zip(&mut self.worse).zip(&mut self.first) {
             let (mine, theirs) = step(at_most, *ratio);
             *worse += discount(at_most, mine, -theirs, burst) * (c * mine + s * theirs);
@@ -311,10 +314,10 @@ mod tests {
     fn an_outage_of_both_sides_fails_nobody() {
         let mut judged = comparison();
         for _ in 0..60 {
-            judged.look(counts(10.0, 0.0), counts(90.0, 0.0));
+            judged.look(counts(10.0, 0.0), counts(90.0, 0.0), 1.0);
         }
         for _ in 0..10 {
-            judged.look(counts(10.0, 10.0), counts(90.0, 90.0));
+            judged.look(counts(10.0, 10.0), counts(90.0, 90.0), 1.0);
         }
         assert_ne!(judged.decided(), Some(Decision::Fail));
     }
@@ -326,7 +329,7 @@ mod tests {
             Comparison::new(Allowed { margin: None, negligible: 0.0, ..Allowed::default() }, Dispersion::INDEPENDENT, 0.01);
         for step in 1..100 {
             let mine = f64::from(step) * 100.0;
-            judged.look(counts(mine, mine / 100.0), counts(10_000.0 - mine, 100.0 - mine / 100.0));
+            judged.look(counts(mine, mine / 100.0), counts(10_000.0 - mine, 100.0 - mine / 100.0), 1.0);
         }
         assert_eq!(judged.decided(), None);
         assert!(judged.verdict().worse < 0.0);
@@ -336,7 +339,7 @@ mod tests {
     fn more_errors_of_the_candidate_are_more_evidence_and_more_of_stable_are_less() {
         let evidence = |mine: f64, theirs: f64| {
             let mut judged = comparison();
-            judged.look(counts(100.0, mine), counts(900.0, theirs));
+            judged.look(counts(100.0, mine), counts(900.0, theirs), 1.0);
             judged.verdict().worse
         };
         for errors in 1..50 {
@@ -352,10 +355,10 @@ mod tests {
         let mut stored = comparison();
         for second in 0..100 {
             let interval = (counts(10.0, f64::from(second % 7 / 6)), counts(90.0, f64::from(second % 5 / 4)));
-            whole.look(interval.0, interval.1);
+            whole.look(interval.0, interval.1, 1.0);
             let text = serde_json::to_string(&stored).expect("state");
             stored = serde_json::from_str(&text).expect("state");
-            stored.look(interval.0, interval.1);
+            stored.look(interval.0, interval.1, 1.0);
         }
         // JSON rounds the last digit.
         let (whole, stored) = (whole.verdict(), stored.verdict());
@@ -368,7 +371,7 @@ mod tests {
         let half = |seed: u32| {
             let mut judged = comparison();
             for second in 0..10 {
-                judged.look(counts(10.0, f64::from((second + seed) % 5 / 4)), counts(90.0, 0.0));
+                judged.look(counts(10.0, f64::from((second + seed) % 5 / 4)), counts(90.0, 0.0), 1.0);
             }
             judged
         };
@@ -386,7 +389,7 @@ mod tests {
         let judged = |allowed| {
             let mut judged = Comparison::new(allowed, Dispersion::INDEPENDENT, 0.01);
             for _ in 0..200 {
-                judged.look(counts(100.0, 1.0), counts(900.0, 1.0));
+                judged.look(counts(100.0, 1.0), counts(900.0, 1.0), 1.0);
             }
             judged.decided()
         };
@@ -398,7 +401,7 @@ mod tests {
     #[test]
     fn an_inconclusive_verdict_says_what_is_missing() {
         let mut judged = comparison();
-        judged.look(counts(12.0, 0.0), counts(108.0, 0.0));
+        judged.look(counts(12.0, 0.0), counts(108.0, 0.0), 1.0);
         let verdict = judged.verdict();
         assert_eq!(verdict.decision, Decision::Inconclusive);
         let text = verdict.progress(1.3);
@@ -415,7 +418,7 @@ mod tests {
                 for &m in &values {
                     for part in [0.0, 0.3, 1.0] {
                         let mut judged = Comparison::new(allowed, Dispersion::UNKNOWN, 0.01);
-                        judged.look(counts(n, n * part), counts(m, m * (1.0 - part)));
+                        judged.look(counts(n, n * part), counts(m, m * (1.0 - part)), 1.0);
                         let verdict = judged.verdict();
                         assert!(!verdict.worse.is_nan() && !verdict.good.is_nan(), "{n} {m} {part}: {verdict:?}");
                         assert!(verdict.missing.is_none_or(|missing| missing.requests >= 0.0));

@@ -25,23 +25,31 @@ impl Dispersion {
     /// Nothing is known: bursts of 3 are assumed.
     pub const UNKNOWN: Dispersion = Dispersion { factor: CAUTIOUS, provisional: true };
 
-    /// Learned from the stable version's intervals before the release, an hour of them. An interval should be at least as
-    /// long as a burst is (15 s to a minute), or one burst looks like several.
+    /// Learned from the stable version's intervals before the release: an hour of them, each about 15 s long. Two and four
+    /// of them together are measured too, because a burst may last longer than one; the largest φ counts.
     ///
     /// Pearson's statistic: each interval's errors against what its requests let expect, so that traffic that comes and
     /// goes is no burst.
     pub fn learn(history: &[Counts]) -> Self {
-        let mut tally = Tally::default();
-        history.iter().for_each(|interval| tally.add(*interval));
-        match tally.factor() {
-            Some(factor) if tally.with_errors >= ENOUGH => Dispersion { factor, provisional: false },
+        let tally = |together: usize| {
+            let mut tally = Tally::default();
+            for intervals in history.chunks(together) {
+                let mut sum = Counts::default();
+                intervals.iter().for_each(|interval| sum += *interval);
+                tally.add(sum);
+            }
+            tally
+        };
+        let factor = [1, 2, 4].into_iter().filter_map(|together| tally(together).factor()).reduce(f64::max);
+        match factor {
+            Some(factor) if tally(1).with_errors >= ENOUGH => Dispersion { factor, provisional: false },
             factor => Dispersion { factor: factor.unwrap_or(CAUTIOUS).max(CAUTIOUS), provisional: true },
         }
     }
 
     /// The same while it is not known for certain: what the release itself shows can only add caution.
-    pub(super) fn with(self, seen: &Tally) -> Self {
-        let shown = if self.provisional { seen.factor().unwrap_or(1.0) } else { 1.0 };
+    pub(super) fn with(self, seen: &Seen) -> Self {
+        let shown = if self.provisional { seen.factor() } else { 1.0 };
         Dispersion { factor: self.factor().max(shown), ..self }
     }
 
@@ -59,7 +67,7 @@ impl Dispersion {
 
 /// Sums over intervals from which the dispersion follows; they can be added up as the intervals come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tally {
+struct Tally {
     total: Counts,
     /// The sum of errors²/requests.
     squares: f64,
@@ -68,7 +76,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, interval: Counts) {
+    fn add(&mut self, interval: Counts) {
         if interval.requests() > 0.0 {
             self.total += interval;
             self.squares += interval.bad() * interval.bad() / interval.requests();
@@ -77,7 +85,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Tally) {
+    fn merge(&mut self, other: &Tally) {
         self.total += other.total;
         self.squares += other.squares;
         self.intervals += other.intervals;
@@ -94,6 +102,50 @@ impl Tally {
         let factor = (self.squares / share - self.total.bad()) / (1.0 - share) / degrees;
         let chance = 1.0 + 2.0 * (2.0 / degrees).sqrt();
         Some(if factor > chance { factor.min(LARGEST) } else { 1.0 })
+    }
+}
+
+/// What the release itself shows, in windows of a quarter of a minute and of a minute, however short the intervals are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    windows: [Window; 2],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Window {
+    /// Seconds.
+    length: f64,
+    lasted: f64,
+    counts: Counts,
+    closed: Tally,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen { windows: [15.0, 60.0].map(|length| Window { length, ..Window::default() }) }
+    }
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, interval: Counts, seconds: f64) {
+        for window in &mut self.windows {
+            window.counts += interval;
+            window.lasted += seconds.max(0.0);
+            if window.lasted >= window.length {
+                window.closed.add(window.counts);
+                (window.lasted, window.counts) = (0.0, Counts::default());
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Seen) {
+        for (own, other) in self.windows.iter_mut().zip(&other.windows) {
+            own.closed.merge(&other.closed);
+        }
+    }
+
+    fn factor(&self) -> f64 {
+        self.windows.iter().filter_map(|window| window.closed.factor()).fold(1.0, f64::max)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `cargo test --release --lib judge::simulation -- --ignored --nocapture`.
 
 use super::*;
+use std::collections::VecDeque;
 
 /// SplitMix64: small, seeded, good enough for counts.
 struct Random(u64);
@@ -55,8 +56,12 @@ impl Random {
             return self.binomial(n, p);
         }
         let bursts = self.poisson(n * p / burst) as u64;
-        let size = |uniform: f64| (uniform.max(1e-300).ln() / (-1.0 / burst).ln_1p()).floor() + 1.0;
-        (0..bursts).map(|_| size(self.uniform())).sum::<f64>().min(n)
+        (0..bursts).map(|_| self.burst(burst)).sum::<f64>().min(n)
+    }
+
+    /// A geometric number with this mean.
+    fn burst(&mut self, mean: f64) -> f64 {
+        (self.uniform().max(1e-300).ln() / (-1.0 / mean).ln_1p()).floor() + 1.0
     }
 }
 
@@ -66,8 +71,9 @@ struct Release {
     /// The bad shares of candidate and stable.
     candidate: f64,
     stable: f64,
-    /// Mean size of bursts.
+    /// Mean size of bursts, and the seconds over which the errors of one are spread.
     burst: f64,
+    spread: f64,
     /// Requests a second in total, and the candidate's share of them.
     rate: f64,
     share: f64,
@@ -85,6 +91,7 @@ const RELEASE: Release = Release {
     candidate: 0.001,
     stable: 0.001,
     burst: 1.0,
+    spread: 0.0,
     rate: 100.0,
     share: 0.1,
     every: 1.0,
@@ -129,19 +136,46 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted.get((last as f64 * q).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
+/// One version's requests and errors, interval by interval.
+struct Source {
+    /// Requests an interval.
+    rate: f64,
+    /// The interval in seconds.
+    every: f64,
+    /// Errors of bursts that go on in later intervals.
+    dripping: VecDeque<f64>,
+}
+
+impl Source {
+    fn next(&mut self, random: &mut Random, bad: f64, release: &Release) -> Counts {
+        let requests = random.poisson(self.rate);
+        let mut errors = 0.0;
+        if release.spread == 0.0 {
+            errors = random.errors(requests, bad, release.burst);
+        } else {
+            for _ in 0..random.poisson(requests * bad / release.burst) as u64 {
+                let begins = random.uniform() * self.every;
+                for _ in 0..random.burst(release.burst) as u64 {
+                    let at = ((begins + random.uniform() * release.spread) / self.every) as usize;
+                    self.dripping.resize(self.dripping.len().max(at + 1), 0.0);
+                    self.dripping[at] += 1.0;
+                }
+            }
+            errors += self.dripping.pop_front().unwrap_or_default();
+        }
+        Counts::new(requests.max(errors), errors).expect("counts")
+    }
+}
+
 impl Release {
     fn run(&self, random: &mut Random) -> (Decision, f64) {
         let mut comparison = Comparison::new(self.allowed, self.learned(random), 0.01);
+        let (mut ours, mut theirs) = (self.source(self.share, self.every), self.source(1.0 - self.share, self.every));
         for _ in 0..(self.lasts / self.every) as usize {
             let outage = self.outage > 0.0 && random.uniform() < self.outage;
-            let side = |random: &mut Random, share: f64, bad: f64| {
-                let requests = random.poisson(self.rate * share * self.every);
-                let errors = random.errors(requests, if outage { 0.3 } else { bad }, self.burst);
-                Counts::new(requests, errors).expect("counts")
-            };
-            let candidate = side(random, self.share, self.candidate);
-            let stable = side(random, 1.0 - self.share, self.stable);
-            comparison.look(candidate, stable);
+            let bad = |bad: f64| if outage { 0.3 } else { bad };
+            let candidate = ours.next(random, bad(self.candidate), self);
+            comparison.look(candidate, theirs.next(random, bad(self.stable), self), self.every);
             if comparison.decided().is_some() {
                 break;
             }
@@ -150,16 +184,16 @@ impl Release {
         (verdict.decision, verdict.candidate.requests)
     }
 
+    fn source(&self, share: f64, every: f64) -> Source {
+        Source { rate: self.rate * share * every, every, dripping: VecDeque::new() }
+    }
+
     fn learned(&self, random: &mut Random) -> Dispersion {
         if !self.history {
             return Dispersion::UNKNOWN;
         }
-        let hour: Vec<Counts> = (0..240)
-            .map(|_| {
-                let requests = random.poisson(self.rate * 15.0);
-                Counts::new(requests, random.errors(requests, self.stable, self.burst)).expect("counts")
-            })
-            .collect();
+        let mut stable = self.source(1.0, 15.0);
+        let hour: Vec<Counts> = (0..240).map(|_| stable.next(random, self.stable, self)).collect();
         Dispersion::learn(&hour)
     }
 
@@ -230,7 +264,7 @@ fn a_bad_version_is_found_within_few_requests() {
         ("every second, passing too", bad, 80.0),
         ("every 15 s", Release { every: 15.0, ..bad }, 160.0),
         ("half of them fail", Release { candidate: 0.5, ..bad }, 20.0),
-        ("bursts of 3", Release { burst: 3.0, ..bad }, 300.0),
+        ("bursts of 3", Release { burst: 3.0, ..bad }, 600.0),
     ] {
         let outcome = release.outcome(300);
         assert_eq!(outcome.failed.len(), 300, "{name}: not all were found");
@@ -285,7 +319,7 @@ fn what_is_missing_is_about_right() {
             let mut told = None;
             for second in 0..3600 {
                 let counts = |random: &mut Random, n: f64| Counts::new(n, random.errors(n, 0.005, 1.0)).expect("counts");
-                comparison.look(counts(&mut random, 10.0), counts(&mut random, 90.0));
+                comparison.look(counts(&mut random, 10.0), counts(&mut random, 90.0), 1.0);
                 if second == 60 {
                     told = comparison.verdict().missing.map(|missing| missing.of);
                 }
@@ -334,6 +368,17 @@ fn table() {
     let slow = Release { rate: 20.0 / 60.0, every: 15.0, lasts: 7200.0, ..RELEASE };
     print("0.05 against 0.001, 20 a minute", &Release { candidate: 0.05, ..slow }.outcome(runs));
     print("equal 0.005, 20 a minute", &Release { candidate: 0.005, stable: 0.005, ..slow }.outcome(runs));
+    for history in [true, false] {
+        for every in [1.0, 15.0] {
+            for (burst, spread) in [(3.0, 10.0), (10.0, 10.0), (10.0, 30.0), (30.0, 30.0)] {
+                let drips = Release { burst, spread, every, history, ..RELEASE };
+                let name = format!("history {history}, bursts {burst} over {spread} s, every {every} s");
+                let few = runs.min(1000);
+                print(&format!("{name}: equal 0.005"), &Release { candidate: 0.005, stable: 0.005, ..drips }.outcome(few));
+                print(&format!("{name}: 0.05 against 0.001"), &Release { candidate: 0.05, ..drips }.outcome(few));
+            }
+        }
+    }
     for burst in [3.0, 10.0] {
         for every in [1.0, 15.0] {
             for share in [0.01, 0.1, 0.5] {
