@@ -45,9 +45,9 @@ fn bookmarks_come_before_the_end(server: &Server) {
     server.split("carts", &[("blue", Some(80))]);
     let version = server.rest.get(&server.services()).ok()["metadata"]["resourceVersion"].clone();
     let version = version.as_str().expect("a version");
-    let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=4", server.services());
-    assert_eq!(server.rest.watch(&path, |_| false), Vec::<Value>::new());
-    let events = server.rest.watch(&format!("{path}&allowWatchBookmarks=true"), |_| false);
+    let path = format!("{}?watch=true&resourceVersion={version}", server.services());
+    assert_eq!(server.rest.watch(&format!("{path}&timeoutSeconds=2"), |_| false), Vec::<Value>::new());
+    let events = server.rest.watch(&format!("{path}&timeoutSeconds=4&allowWatchBookmarks=true"), |_| false);
     let last = events.last().expect("a bookmark before the server ends the watch");
     assert_eq!(last["type"], "BOOKMARK");
     let object = &last["object"];
