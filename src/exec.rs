@@ -10,7 +10,9 @@ use crate::core::plan::{self, Author, Change, Intent};
 use crate::core::select::{RoutePick, Service};
 use crate::error::{Error, Kind, Result};
 use futures_util::StreamExt as _;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// So many requests are under way at once; the server's own limits for one client are about ten.
@@ -22,7 +24,7 @@ const WEBHOOK_PAUSE: Duration = Duration::from_secs(2);
 /// What stands of each object: kept while it runs, so that an interrupted run can say it.
 #[derive(Debug, Default)]
 pub struct Journal {
-    entries: RefCell<Vec<(String, State)>>,
+    entries: RefCell<BTreeMap<String, State>>,
 }
 
 /// What stands of one object.
@@ -38,16 +40,17 @@ pub enum State {
 
 impl Journal {
     fn set(&self, name: &str, state: State) {
-        let mut entries = self.entries.borrow_mut();
-        match entries.iter_mut().find(|(known, _)| known == name) {
-            Some(entry) => entry.1 = state,
-            None => entries.push((name.to_owned(), state)),
-        }
+        self.entries.borrow_mut().insert(name.to_owned(), state);
     }
 
     /// The services of which something was sent, with what stands.
     pub fn touched(&self) -> Vec<(String, State)> {
-        self.entries.borrow().iter().filter(|(_, state)| *state != State::Untouched).cloned().collect()
+        self.entries
+            .borrow()
+            .iter()
+            .filter(|(_, state)| **state != State::Untouched)
+            .map(|(name, state)| (name.clone(), *state))
+            .collect()
     }
 }
 
@@ -176,11 +179,12 @@ impl Run<'_> {
 
     /// Sends one change; where only something unrelated moved meanwhile, sends the same change of the object as it is now.
     async fn send(&self, service: &Service, change: &Change, dry_run: DryRun) -> (Outcome, Option<Change>) {
-        let mut current = change.clone();
-        let mut service = service.clone();
+        // Mostly the first try is the last: nothing is copied for it.
+        let mut current = Cow::Borrowed(change);
+        let mut service = Cow::Borrowed(service);
         for attempt in 0..2 {
             let reply = match self.patch(&service.objects[current.object], &current, dry_run).await {
-                Ok(Patched::Done(_, warnings)) => return (Outcome::Changed(warnings), (attempt > 0).then_some(current)),
+                Ok(Patched::Done(warnings)) => return (Outcome::Changed(warnings), (attempt > 0).then(|| current.into_owned())),
                 Ok(Patched::Refused(reply)) => reply,
                 Ok(Patched::Unanswered(error)) => return (self.found_out(&service, &current, error).await, None),
                 Err(error) => return (Outcome::Refused(gone(error, &service)), None),
@@ -189,13 +193,13 @@ impl Run<'_> {
                 Ok(now) => now,
                 Err(error) => return (Outcome::Refused(gone(error, &service)), None),
             };
-            let then = std::mem::replace(&mut service.objects[current.object], now);
+            let then = std::mem::replace(&mut service.to_mut().objects[current.object], now);
             let fresh = plan::plan(&service, self.intent, self.pick, self.author).ok();
             let fresh = fresh.and_then(|changes| changes.into_iter().find(|fresh| fresh.object == current.object));
             let now = &service.objects[current.object];
             match conflict::judge(&service, &then, &current, now, fresh.as_ref()) {
                 Judgement::AsWanted => return (Outcome::Unchanged, None),
-                Judgement::Again(again) if attempt == 0 => current = *again,
+                Judgement::Again(again) if attempt == 0 => current = Cow::Owned(*again),
                 Judgement::ServersOwn if reply.status == 409 && attempt == 0 => {}
                 Judgement::ServersOwn => return (Outcome::Refused(rejection(&reply, now)), None),
                 Judgement::Conflict(error) => return (Outcome::Refused(error), None),

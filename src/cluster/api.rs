@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The body: JSON, or a string where it is none.
+    /// The body: JSON, or a string where it is none; null for a patch that was carried out.
     pub body: Value,
     /// The `Warning` headers' texts.
     pub warnings: Vec<String>,
@@ -51,8 +51,8 @@ pub enum DryRun {
 /// How a patch ended.
 #[derive(Debug)]
 pub enum Patched {
-    /// Done; the object as it is now, and the server's warnings.
-    Done(Box<Object>, Vec<String>),
+    /// Done, with the server's warnings.
+    Done(Vec<String>),
     /// Refused as a whole, which may mean that a guard did not hold: the server does not say (422), or says only that
     /// somebody else wrote (409). The reply explains it where nothing else does.
     Refused(Reply),
@@ -114,7 +114,7 @@ impl Cluster {
         let request = request.body(body).map_err(|error| Failure::last(error.to_string()))?;
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| Failure::lost(&error))?;
-            read(response).await.map_err(|error| Failure::lost(&error))
+            read(response, method == Method::PATCH).await.map_err(|error| Failure::lost(&error))
         };
         match tokio::time::timeout(self.request_timeout, exchange).await {
             Ok(result) => result,
@@ -174,7 +174,7 @@ impl Cluster {
             Err(error) => return Err(error),
         };
         match reply.status {
-            200..300 => Ok(Patched::Done(Box::new(Object::read(reply.body)), reply.warnings)),
+            200..300 => Ok(Patched::Done(reply.warnings)),
             409 | 422 => Ok(Patched::Refused(reply)),
             504 => {
                 let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
@@ -185,15 +185,19 @@ impl Cluster {
     }
 }
 
-/// Reads an answer to its end.
-pub(super) async fn read(response: http::Response<Body>) -> Result<Reply, kube::Error> {
+/// Reads an answer to its end. Where `known`, the JSON of a success is not taken apart: the object as it was patched is
+/// what the plan said, and nobody reads it.
+pub(super) async fn read(response: http::Response<Body>, known: bool) -> Result<Reply, kube::Error> {
     let (head, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
     let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let warnings = head.headers.get_all("warning").iter().map(|value| warning_text(&text(value))).collect();
     let retry_after =
         head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
-    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let body = match known && head.status.is_success() && bytes.starts_with(b"{") {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+    };
     Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after })
 }
 

@@ -1,16 +1,19 @@
 //! From a kubeconfig to a connection.
 //!
-//! kube 5's own client is not used for direct connections, for measured reasons: it never sets TCP_NODELAY, which costs a
-//! round trip; it speaks HTTP/1.1 only, so that reads side by side need a TLS handshake each; it repeats every verb up to
-//! fifteen times on 429, 503 and 504. Here the first connection is opened at once, tells by ALPN whether the server
-//! speaks HTTP/2, and carries everything that follows. Behind a proxy kube's client does the tunnelling.
+//! kube 5's own client is not used, for measured reasons: it never sets TCP_NODELAY, which costs a round trip; it speaks
+//! HTTP/1.1 only, so that reads side by side need a TLS handshake each; it repeats every verb up to fifteen times on 429,
+//! 503 and 504. Here the first connection is opened at once, through a proxy where there is one, tells by ALPN whether the
+//! server speaks HTTP/2, and carries everything that follows.
 
 use super::{credential, kubeconfig, proxy};
 use crate::error::{Error, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::Uri;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::config::AuthInfo;
@@ -20,7 +23,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,10 +108,7 @@ impl Cluster {
             server += &format!(" through the proxy {}", server_name(proxy));
         }
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = match config.proxy_url {
-            Some(_) => proxied(config)?,
-            None => direct(&config, &server).await?,
-        };
+        let client = client(&config, &server).await?;
         Ok(Self {
             client,
             request_timeout: options.request_timeout,
@@ -157,8 +158,6 @@ fn adjust(config: &mut Config, options: &Options) -> Result<()> {
     if let Some(name) = &options.tls_server_name {
         config.tls_server_name = Some(name.clone());
     }
-    // We retry ourselves, with a deadline and in sight of the user.
-    config.default_retry = false;
     Ok(())
 }
 
@@ -170,11 +169,7 @@ fn server_name(url: &Uri) -> String {
     }
 }
 
-fn proxied(config: Config) -> Result<Client> {
-    Client::try_from(config).map_err(|error| Error::usage("the proxy cannot be used").caused_by(error.to_string()))
-}
-
-async fn direct(config: &Config, server: &str) -> Result<Client> {
+async fn client(config: &Config, server: &str) -> Result<Client> {
     let mut connector = connector(config)?;
     let dial = tokio::time::timeout(CONNECT_TIMEOUT, reach(&mut connector, config.cluster_url.clone(), server));
     let first = dial.await.map_err(|_| super::wording::unreachable(server, "no answer within 10 s", 1))??;
@@ -191,25 +186,73 @@ async fn direct(config: &Config, server: &str) -> Result<Client> {
     Ok(Client::new(service, config.default_namespace.clone()))
 }
 
-fn connector(config: &Config) -> Result<HttpsConnector<HttpConnector>> {
+/// An open connection, of whichever layers.
+trait Duplex: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin {}
+
+impl<T: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin> Duplex for T {}
+
+type Stream = Box<dyn Duplex>;
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        (**self).connected()
+    }
+}
+
+type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
+
+/// What opens connections to the API server: through the proxy of the configuration, if it has one.
+fn connector(config: &Config) -> Result<Connector> {
     let odd = |why: String| Error::usage("the kubeconfig's certificates cannot be used").caused_by(why);
     let tls = config.rustls_client_config().map_err(|error| odd(error.to_string()))?;
-    let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
     if let Some(name) = &config.tls_server_name {
         let name = name.clone().try_into().map_err(|_| odd(format!("`{name}` is not a server name")))?;
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
+    let builder = builder.enable_all_versions();
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    Ok(builder.enable_all_versions().wrap_connector(tcp))
+    let Some(url) = &config.proxy_url else { return Ok(boxed(builder.wrap_connector(tcp))) };
+    let credentials = proxy::credentials(url);
+    match url.scheme_str() {
+        Some("socks5" | "socks5h") => {
+            let socks = SocksV5::new(url.clone(), tcp);
+            let socks = match credentials.as_ref().and_then(|one| one.split_once(':')) {
+                Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
+                None => socks,
+            };
+            Ok(boxed(builder.wrap_connector(socks)))
+        }
+        Some("http") => Ok(boxed(builder.wrap_connector(tunnel(url, tcp, credentials.as_deref())))),
+        Some("https") => {
+            let secure = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
+            Ok(boxed(builder.wrap_connector(tunnel(url, secure, credentials.as_deref()))))
+        }
+        _ => Err(Error::usage(format!("a proxy is reached by http, https or socks5, not as in `{}`", proxy::plain(url)))),
+    }
 }
 
-type Stream = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+fn boxed<C>(https: HttpsConnector<C>) -> Connector
+where
+    HttpsConnector<C>: Service<Uri, Response: Duplex + 'static, Error = BoxError, Future: Send> + Clone + Send + Sync + 'static,
+{
+    BoxCloneSyncService::new(https.map_response(|stream| Box::new(stream) as Stream))
+}
+
+fn tunnel<C>(url: &Uri, connector: C, credentials: Option<&str>) -> Tunnel<C> {
+    let tunnel = Tunnel::new(url.clone(), connector);
+    let basic = credentials.map(|one| format!("Basic {}", BASE64.encode(one)));
+    match basic.and_then(|value| value.try_into().ok()) {
+        Some(value) => tunnel.with_auth(value),
+        None => tunnel,
+    }
+}
 
 /// Opens the first connection; a server that is just starting gets two more chances.
-async fn reach(connector: &mut HttpsConnector<HttpConnector>, url: Uri, server: &str) -> Result<Stream> {
+async fn reach(connector: &mut Connector, url: Uri, server: &str) -> Result<Stream> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -228,7 +271,7 @@ async fn reach(connector: &mut HttpsConnector<HttpConnector>, url: Uri, server: 
 #[derive(Clone)]
 struct Dialler {
     first: Arc<Mutex<Option<Stream>>>,
-    connector: HttpsConnector<HttpConnector>,
+    connector: Connector,
 }
 
 impl Service<Uri> for Dialler {

@@ -18,6 +18,26 @@ pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri
     full.parse().map(Some).map_err(|_| Error::usage(format!("`{url}` is not the URL of a proxy")))
 }
 
+/// The `user:password` in a proxy's URL, percent-decoded.
+pub(super) fn credentials(url: &Uri) -> Option<String> {
+    let (encoded, _) = url.authority()?.as_str().rsplit_once('@')?;
+    let mut bytes = Vec::new();
+    let mut rest = encoded;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok())?;
+        bytes.push(byte);
+        rest = &after[2..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
+
+/// A proxy's URL as it may be shown: without credentials.
+pub(super) fn plain(url: &Uri) -> String {
+    format!("{}://{}", url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default())
+}
+
 /// Whether a `NO_PROXY` list names the server: `*`, a host, a domain (`.example.com` or `example.com`, which covers its
 /// subdomains), an address, a CIDR block, each with an optional port. The loopback is never proxied.
 fn excepts(list: &str, server: &Uri) -> bool {
@@ -59,6 +79,15 @@ fn in_block(address: std::net::IpAddr, network: &str, bits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn credentials_are_decoded() {
+        let credentials = |url: &str| super::credentials(&url.parse().expect("a URL"));
+        assert_eq!(credentials("http://proxy:3128"), None);
+        assert_eq!(credentials("http://user:pass@proxy:3128").as_deref(), Some("user:pass"));
+        assert_eq!(credentials("http://user:pa%40ss%3A%25@proxy:3128").as_deref(), Some("user:pa@ss:%"));
+        assert_eq!(credentials("http://user:pass%4@proxy:3128"), None);
+    }
+
     #[test]
     fn no_proxy_is_compared_with_the_server() {
         let excepts = |list: &str, server: &str| super::excepts(list, &server.parse().expect("a URL"));

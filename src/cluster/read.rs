@@ -81,25 +81,27 @@ impl Cluster {
                 }
             };
             let (list, (rules, protected)) = tokio::join!(self.objects(Some(&namespace), query.as_deref()), beside);
-            let list = list?;
+            let mut list = list?;
             if wanted.is_empty() {
-                let carrying = list.iter().filter(|object| weighted(object));
-                found.services.extend(carrying.map(|object| Service {
-                    name: object.name.clone(),
-                    typed: object.name.clone(),
-                    objects: vec![object.clone()],
-                }));
+                for object in list.iter_mut().filter(|object| weighted(object)) {
+                    let raw = std::mem::take(&mut object.raw);
+                    let objects = vec![Object { raw, ..object.clone() }];
+                    let (name, typed) = (object.name.clone(), object.name.clone());
+                    found.services.push(Service { name, typed, objects });
+                }
             }
             for one in wanted.iter().filter(|one| namespace_of(one) == namespace) {
                 found.services.push(self.pick(one, &namespace, &list).await?);
             }
+            // Of neighbours only what was read from them is of interest.
+            list.iter_mut().for_each(|object| object.raw = Value::Null);
             found.facts.rules.merge(rules?);
             found.facts.neighbours.insert(namespace.clone(), list);
             found.protected.insert(namespace, protected);
         }
         // In the order in which they were named.
         let place = |service: &Service| wanted.iter().position(|one| one.text == service.name);
-        found.services.sort_by_key(place);
+        found.services.sort_by_cached_key(place);
         Ok(found)
     }
 
@@ -245,7 +247,10 @@ impl Cluster {
             return Err(wording::refusal(&reply, "virtualservices"));
         }
         Ok(match reply.body.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items.into_iter().map(Object::read).collect(),
+            // Of neighbours only what is read from them is of interest.
+            Some(Value::Array(items)) => {
+                items.into_iter().map(|item| Object { raw: Value::Null, ..Object::read(item) }).collect()
+            }
             _ => Vec::new(),
         })
     }

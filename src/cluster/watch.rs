@@ -52,7 +52,7 @@ impl Cluster {
             .map_err(|_| lost("no answer to a watch"))?;
         let response = sent.map_err(|error| lost(&wording::innermost(&error)))?;
         if !response.status().is_success() {
-            let reply = super::api::read(response).await.map_err(|error| lost(&wording::innermost(&error)))?;
+            let reply = super::api::read(response, false).await.map_err(|error| lost(&wording::innermost(&error)))?;
             return Err(wording::refusal(&reply, "watching virtualservices"));
         }
         Ok(Watch { body: response.into_body().into_data_stream(), pending: Vec::new(), version: version.to_owned() })

@@ -5,7 +5,7 @@ use super::time::age;
 use super::{Ui, YELLOW};
 use crate::core::release::{Labelled, Revision};
 use crate::core::status::{Changed, DestinationStatus, RouteStatus, ServiceStatus};
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, Table, Width, presets};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -138,22 +138,38 @@ fn told(weights: &Labelled) -> String {
     super::report::labelled(weights)
 }
 
+/// So many rows are laid out at a time: a table takes ten times the memory of its text.
+const PIECE: usize = 500;
+
 /// Columns in kubectl's style: two blanks between them, nothing drawn.
 fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.iter().copied());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let header = [header.iter().copied().map(str::to_owned).collect()];
+    let pieces = || std::iter::once(&header[..]).chain(rows.chunks(PIECE));
+    let mut widths = vec![0; header[0].len()];
+    for piece in pieces() {
+        for (width, own) in widths.iter_mut().zip(table(piece).column_max_content_widths()) {
+            *width = own.max(*width);
+        }
     }
     let mut text = String::new();
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
+    for piece in pieces() {
+        let mut table = table(piece);
+        for (column, width) in table.column_iter_mut().zip(&widths) {
+            column.set_padding((0, 2));
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width.saturating_add(2))));
+        }
+        for line in table.lines() {
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
     }
     text
+}
+
+fn table(rows: &[Vec<String>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
+    table
 }
 
 /// What is said below the table: how many, and which releases are in progress.
