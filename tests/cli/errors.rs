@@ -139,7 +139,8 @@ fn what_passes_is_tried_again() {
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
         # 503@get:1
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
-    "#]].assert_eq(&shifts_with(&["409@patch:1", "429@patch:1", "503@patch:1", "429@get:1", "503@get:1"]));
+    "#]]
+    .assert_eq(&shifts_with(&["409@patch:1", "429@patch:1", "503@patch:1", "429@get:1", "503@get:1"]));
 }
 
 #[test]
