@@ -259,7 +259,7 @@ impl Source {
             Some(side) => {
                 let before = Window { start: window.start - 3600, end: window.start };
                 let now = sampled(&self.prometheus, side, terms, window, STEP).await?;
-                (Some(now), Some(sampled(&self.prometheus, side, terms, before, 4 * STEP).await?))
+                (Some(now), Some(sampled(&self.prometheus, side, terms, before, STEP).await?))
             }
             None => (None, None),
         };

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// The share of good candidates that may be failed by all terms together.
 const ALPHA: f64 = 0.01;
 
+/// The length of the first interval in seconds, of which only the end is known.
+const INTERVAL: f64 = 15.0;
+
 /// The intervals of one side as evidence: `[end, requests, bad for certain, bad perhaps]` each.
 pub(super) fn evidence(key: &str, measured: &[Measured]) -> Sample {
     let rows: Vec<Value> =
@@ -106,13 +109,16 @@ fn one(term: &Term, answer: Option<&Answer>, alpha: f64, notes: &mut Vec<String>
         (Bound::Stable { times, plus }, Indicator::SuccessRate | Indicator::ErrorRate) => {
             let mut comparison = Comparison::new(Allowed { times, plus, ..Allowed::default() }, dispersion, alpha);
             let mut beside = stable.iter().peekable();
+            let mut last = None;
             for one in &candidate {
+                let seconds = last.map_or(INTERVAL, |last| one.at - last);
+                last = Some(one.at);
                 // The same interval of both sides: an outage that hits both fails nobody.
                 while beside.peek().is_some_and(|other| other.at < one.at) {
                     beside.next();
                 }
                 let other = beside.peek().filter(|other| other.at <= one.at).map_or_else(Counts::default, |other| other.least);
-                comparison.look(one.least, other);
+                comparison.look(one.least, other, seconds);
             }
             let verdict = comparison.verdict();
             graded.compared = verdict.stable.as_ref().map(|stable| stable.share());

@@ -81,6 +81,9 @@ pub(super) struct Measured {
     pub most: Counts,
 }
 
+/// The end of an interval, and the cumulative buckets in it: edges with the requests at or below them.
+type Histogram = (f64, Vec<(f64, f64)>);
+
 /// One series: its labels, its values by time.
 struct Series<'a> {
     labels: &'a Value,
@@ -161,7 +164,7 @@ fn counts(body: &Value) -> Result<Vec<Measured>, String> {
 ///
 /// # Errors
 /// As [`counts`].
-fn histogram(body: &Value) -> Result<Vec<(f64, Vec<(f64, f64)>)>, String> {
+fn histogram(body: &Value) -> Result<Vec<Histogram>, String> {
     let series = matrix(body).ok_or("the answer is not a range of series")?;
     let edge = |labels: &Value| match labels.get("le").and_then(Value::as_str) {
         Some("+Inf") => Some(f64::INFINITY),
@@ -181,7 +184,7 @@ fn histogram(body: &Value) -> Result<Vec<(f64, Vec<(f64, f64)>)>, String> {
 }
 
 /// The requests slower than a limit by interval, with the note of the first interval where the limit lies inside a bucket.
-fn slower(limit: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> (Vec<Measured>, Option<String>) {
+fn slower(limit: f64, histogram: &[Histogram]) -> (Vec<Measured>, Option<String>) {
     let mut note = None;
     let mut measured = Vec::new();
     for (at, buckets) in histogram {
@@ -194,7 +197,7 @@ fn slower(limit: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> (Vec<Measured>, O
 }
 
 /// A percentile of all intervals together, interpolated inside its bucket as Prometheus does; `None` without requests.
-fn percentile(quantile: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> Option<f64> {
+fn percentile(quantile: f64, histogram: &[Histogram]) -> Option<f64> {
     let mut sums: Vec<(f64, f64)> = Vec::new();
     for (edge, count) in histogram.iter().flat_map(|(_, buckets)| buckets) {
         match sums.iter_mut().find(|(known, _)| known == edge) {
@@ -218,7 +221,7 @@ fn percentile(quantile: f64, histogram: &[(f64, Vec<(f64, f64)>)]) -> Option<f64
 #[derive(Clone, Debug, Default)]
 pub struct Sampled {
     requests: Vec<Measured>,
-    histogram: Vec<(f64, Vec<(f64, f64)>)>,
+    histogram: Vec<Histogram>,
 }
 
 impl Sampled {
