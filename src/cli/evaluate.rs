@@ -65,7 +65,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "NAME")]
     pub stage: Option<String>,
     /// Label for placeholders, as `k=v`; can be repeated
-    #[arg(long, value_name = "K=V")]
+    #[arg(long, value_name = "LABEL")]
     pub label: Vec<String>,
     /// Verdict that fails: with `warning`, a warning exits with 11
     #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail)]
