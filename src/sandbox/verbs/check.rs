@@ -75,11 +75,17 @@ pub fn unknown(
 
 /// Refuses what labels, annotations and the schema do not allow.
 pub fn content(call: &Call, name: &str, object: &Value) -> Result<(), Failure> {
+    let kind = call.target.kind;
     let mut causes = names::check_metadata(object);
-    causes.extend(schema::check(call.target.kind, object));
+    causes.extend(schema::check(kind, object));
+    // After these the API server does not look any further.
+    let ending = ["FieldValueRequired", "FieldValueTooLong", "FieldValueTypeInvalid"];
+    if kind.custom && causes.iter().any(|cause| ending.contains(&cause.reason)) {
+        causes.push(schema::unchecked());
+    }
     match causes.is_empty() {
         true => Ok(()),
-        false => Err(Failure::invalid(call.target.kind, name, &causes)),
+        false => Err(Failure::invalid(kind, name, &causes)),
     }
 }
 
