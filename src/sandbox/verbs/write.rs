@@ -125,7 +125,11 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
-    check::kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
+    check::kind(call, &new).map_err(|cause| {
+        // Named as it names itself.
+        let group = text(&new, "/apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+        Failure::invalid_as(text(&new, "/kind"), group, name, &[cause])
+    })?;
     let as_sent = new.clone();
     shape::without_null(&mut new);
     let unknown = schema::prune(kind, &mut new);
