@@ -119,8 +119,16 @@ fn parse_labels(selector: &str) -> Result<Vec<Requirement>, Failure> {
 
 /// What the API server says about a term that it cannot read.
 fn complaint(term: &str) -> String {
-    if compared(term).is_some_and(|(_, _, value)| value.trim_start().starts_with('=')) {
-        return "unable to parse requirement: found '=', expected: identifier".to_owned();
+    match compared(term).map(|(_, operator, value)| (operator, value.trim())) {
+        Some((_, value)) if value.starts_with('=') => {
+            return "unable to parse requirement: found '=', expected: identifier".to_owned();
+        }
+        Some((">" | "<", value)) if value.parse::<i64>().is_err() => {
+            return format!(
+                "unable to parse requirement: values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+            );
+        }
+        _ => {}
     }
     let words: Vec<&str> = term.split_whitespace().collect();
     match words.as_slice() {
