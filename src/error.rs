@@ -24,6 +24,12 @@ pub enum Kind {
     Conflict,
     /// The API server cannot be reached.
     Unreachable,
+    /// A gate failed.
+    GateFailed,
+    /// A gate passed with a warning, and warnings are to fail.
+    GateWarning,
+    /// There is not enough data to judge.
+    Inconclusive,
     /// An undo failed.
     RollbackFailed,
     /// The deadline passed.
@@ -43,6 +49,9 @@ impl Kind {
             Kind::NotFound => exit::NOT_FOUND,
             Kind::Conflict => exit::CONFLICT,
             Kind::Unreachable => exit::UNREACHABLE,
+            Kind::GateFailed => exit::GATE_FAILED,
+            Kind::GateWarning => exit::GATE_WARNING,
+            Kind::Inconclusive => exit::INCONCLUSIVE,
             Kind::RollbackFailed => exit::ROLLBACK_FAILED,
             Kind::Timeout => exit::TIMEOUT,
             Kind::Interrupted => exit::INTERRUPTED,

@@ -18,6 +18,12 @@ pub const NOT_FOUND: u8 = 5;
 pub const CONFLICT: u8 = 6;
 /// The API server cannot be reached; nothing was written.
 pub const UNREACHABLE: u8 = 7;
+/// A gate failed; traffic is back on stable, or was never moved.
+pub const GATE_FAILED: u8 = 10;
+/// A gate passed with a warning, with `--fail-on warning`.
+pub const GATE_WARNING: u8 = 11;
+/// Not enough data to judge.
+pub const INCONCLUSIVE: u8 = 12;
 /// A rollback failed: traffic may still be on the version that was to be left.
 pub const ROLLBACK_FAILED: u8 = 20;
 /// `--timeout` passed.
@@ -26,7 +32,7 @@ pub const TIMEOUT: u8 = 124;
 pub const INTERRUPTED: u8 = 130;
 
 /// Every code with what it means, in ascending order.
-pub const TABLE: [(u8, &str); 11] = [
+pub const TABLE: [(u8, &str); 14] = [
     (OK, "done, or already in the wanted state"),
     (FAILED, "failed, not listed below"),
     (USAGE, "usage: flags, arguments, configuration"),
@@ -34,7 +40,10 @@ pub const TABLE: [(u8, &str); 11] = [
     (FORBIDDEN, "not logged in, or forbidden"),
     (NOT_FOUND, "no such object, subset or context; or no route matched"),
     (CONFLICT, "somebody else changed the object; nothing was written"),
-    (UNREACHABLE, "API server unreachable; nothing was written"),
+    (UNREACHABLE, "API server or metrics source unreachable; nothing was written"),
+    (GATE_FAILED, "gate failed"),
+    (GATE_WARNING, "gate warning, with --fail-on warning"),
+    (INCONCLUSIVE, "inconclusive: not enough data to judge"),
     (ROLLBACK_FAILED, "an undo failed: traffic may still be on the version to be left"),
     (TIMEOUT, "--timeout passed"),
     (INTERRUPTED, "interrupted"),

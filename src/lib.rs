@@ -16,6 +16,7 @@ pub mod core;
 pub mod error;
 pub mod exec;
 pub mod exit;
+pub mod metrics;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod settings;

@@ -100,6 +100,24 @@ Examples:
   # And back to one of them
   tidegate rollback carts --to-revision 3";
 
+pub const EVALUATE: &str = "\
+Grade a version by its metrics: may it have the traffic?
+
+Examples:
+  # The candidate of the release in progress, by the mesh's own metrics
+  tidegate evaluate carts --require 'success-rate>=99' --require 'p95<500ms'
+
+  # Against the stable side, over the same time
+  tidegate evaluate carts --require 'error-rate<=stable+1%' --timeframe 10m
+
+  # A gate file of keptn, asked of a Prometheus
+  tidegate evaluate --gate perfspec.json --prometheus http://localhost:9090
+
+  # Values that are there already, from a load test
+  tidegate evaluate --gate perfspec.json --values results.json
+
+No data is never a pass: until there is enough, the verdict is inconclusive, and says how much is missing.";
+
 pub const COMPLETION: &str = "\
 Print the shell completion script.
 

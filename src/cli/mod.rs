@@ -1,11 +1,13 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
 mod connection;
+mod evaluate;
 mod help;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
 pub use connection::Connection;
+pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
 pub use help::{TOPICS, Topic};
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
@@ -75,6 +77,9 @@ pub enum Command {
     /// Show the recorded changes of a service
     #[command(long_about = help::HISTORY)]
     History(History),
+    /// Grade a version by its metrics
+    #[command(long_about = help::EVALUATE)]
+    Evaluate(Box<Evaluate>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]

@@ -5,6 +5,7 @@ use super::narrow::Pieces;
 use crate::error::{Error, Result};
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde::Deserialize as _;
 
 /// Larger kubeconfigs, in bytes, are read in part: below this there is little to win.
 const LARGE: usize = 32 * 1024;
@@ -29,7 +30,7 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
             absolute(&mut read, path.parent());
             read
         }
-        None => match default_files(options)? {
+        None => match default_files(options, true)? {
             Some(read) => read,
             None if options.server.is_some() => Kubeconfig::default(),
             None => return in_cluster(),
@@ -73,41 +74,56 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
     Ok(Loaded { config, context, user, proxy })
 }
 
-/// Parses a kubeconfig. Where `alone` says that no other file complements it, only the cluster and the user that its
-/// options choose are needed.
-fn parse(text: &str, alone: Option<&Options>) -> Result<Kubeconfig, String> {
-    let large = alone.filter(|_| text.len() > LARGE);
+/// Parses a kubeconfig. Of a large one, if `chosen` is given and no other file complements it, only the context that these
+/// options choose is parsed, with its cluster and its user.
+fn parse(text: &str, chosen: Option<&Options>) -> Result<Kubeconfig, String> {
+    let large = chosen.filter(|_| text.len() > LARGE);
     // What fails in part is parsed as a whole: the error then counts the lines of the file.
-    let part = large.and_then(|options| chosen(&Pieces::cut(text)?, options));
-    part.map_or_else(|| Kubeconfig::from_yaml(text).map_err(|error| first_line(&error.to_string())), Ok)
+    match large.and_then(|options| part(&Pieces::cut(text)?, options)) {
+        Some(part) => Ok(part),
+        None => read(text).map_err(|error| first_line(&error)),
+    }
 }
 
-fn chosen(pieces: &Pieces<'_>, options: &Options) -> Option<Kubeconfig> {
-    let mut read = Kubeconfig::from_yaml(&pieces.rest).ok()?;
-    let name = options.context.as_ref().or(read.current_context.as_ref());
-    let context = read.contexts.iter().find(|named| Some(&named.name) == name).and_then(|named| named.context.as_ref());
-    let cluster = options.cluster.as_ref().or(context.map(|context| &context.cluster));
-    let user = options.user.as_ref().or(context.and_then(|context| context.user.as_ref()));
-    let part = Kubeconfig::from_yaml(&pieces.only(cluster.map_or("", String::as_str), user.map(String::as_str))).ok()?;
-    (read.clusters, read.auth_infos) = (part.clusters, part.auth_infos);
-    Some(read)
+fn part(pieces: &Pieces<'_>, options: &Options) -> Option<Kubeconfig> {
+    let mut kubeconfig = read(&pieces.rest).ok()?;
+    let name = options.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+    kubeconfig.contexts = read(&pieces.only("contexts", name)).ok()?.contexts;
+    let context = kubeconfig.contexts.first()?.context.as_ref()?;
+    let cluster = options.cluster.as_ref().unwrap_or(&context.cluster);
+    kubeconfig.clusters = read(&pieces.only("clusters", cluster)).ok()?.clusters;
+    if let Some(user) = options.user.as_ref().or(context.user.as_ref()) {
+        kubeconfig.auth_infos = read(&pieces.only("users", user)).ok()?.auth_infos;
+    }
+    Some(kubeconfig)
+}
+
+/// Parses the documents of a kubeconfig. kube brings a YAML parser of its own for this; the program is smaller by what only
+/// that would need of it.
+fn read(text: &str) -> Result<Kubeconfig, String> {
+    let mut documents = serde_yaml::Deserializer::from_str(text).map(Option::<Kubeconfig>::deserialize);
+    documents.try_fold(Kubeconfig::default(), |before, document| {
+        let document = document.map_err(|error| error.to_string())?.unwrap_or_default();
+        before.merge(document).map_err(|error| error.to_string())
+    })
 }
 
 /// The names of the contexts, for completion; empty where there is no kubeconfig.
 pub fn contexts(options: &Options) -> Vec<String> {
-    let named = options.kubeconfig.as_ref().and_then(|path| parse(&std::fs::read_to_string(path).ok()?, Some(options)).ok());
-    let read = named.or_else(|| default_files(options).ok().flatten()).unwrap_or_default();
+    let named = options.kubeconfig.as_ref().and_then(|path| parse(&std::fs::read_to_string(path).ok()?, None).ok());
+    let read = named.or_else(|| default_files(options, false).ok().flatten()).unwrap_or_default();
     read.contexts.into_iter().map(|named| named.name).collect()
 }
 
-/// The files of `KUBECONFIG` merged, or `~/.kube/config`; `None` where there is neither.
-fn default_files(options: &Options) -> Result<Option<Kubeconfig>> {
+/// The files of `KUBECONFIG` merged, or `~/.kube/config`; `None` where there is neither. With `chosen` only what the
+/// options choose need be in it.
+fn default_files(options: &Options, chosen: bool) -> Result<Option<Kubeconfig>> {
     let listed = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
     let paths: Vec<std::path::PathBuf> = match &listed {
         Some(value) => std::env::split_paths(value).filter(|path| !path.as_os_str().is_empty()).collect(),
         None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
     };
-    let alone = (paths.len() == 1).then_some(options);
+    let chosen = (chosen && paths.len() == 1).then_some(options);
     let mut merged: Option<Kubeconfig> = None;
     let mut missing = Vec::new();
     for path in paths {
@@ -122,7 +138,7 @@ fn default_files(options: &Options) -> Result<Option<Kubeconfig>> {
                 return Err(Error::usage(format!("cannot read the kubeconfig {}", path.display())).caused_by(error.to_string()));
             }
         };
-        let mut read = parse(&text, alone).map_err(|why| unreadable(&path.display().to_string(), &why))?;
+        let mut read = parse(&text, chosen).map_err(|why| unreadable(&path.display().to_string(), &why))?;
         absolute(&mut read, path.parent());
         merged = Some(match merged {
             None => read,

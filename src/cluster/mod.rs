@@ -10,6 +10,7 @@ mod kubeconfig;
 mod narrow;
 mod proxy;
 mod read;
+mod service;
 mod watch;
 mod wording;
 
@@ -17,4 +18,5 @@ pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
 pub use kubeconfig::contexts;
 pub use read::{Found, selector};
+pub use service::ServicePort;
 pub use watch::{Event, Watch};

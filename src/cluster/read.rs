@@ -21,7 +21,7 @@ const PAGE: usize = 500;
 const MANY: usize = 8;
 
 /// Only what names and labels need: the rest of a pod is large.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Services with what the first round of the pre-flight read beside them.
 #[derive(Default)]

@@ -5,7 +5,9 @@
 pub mod check;
 pub mod conflict;
 mod draft;
+pub mod gate;
 pub mod host;
+pub mod judge;
 pub mod object;
 pub mod owner;
 pub mod patch;

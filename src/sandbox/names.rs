@@ -72,7 +72,10 @@ pub fn check(kind: &Kind, name: &str) -> Option<Cause> {
     (!good).then(|| Cause::invalid("metadata.name", format!("{name:?}: {form}")))
 }
 
-/// What is wrong with the labels and the names of the annotations of an object.
+/// The most that the names and values of all annotations of an object may take, in bytes.
+const MOST_ANNOTATED: usize = 256 * 1024;
+
+/// What is wrong with the labels and the annotations of an object.
 pub fn check_metadata(object: &Value) -> Vec<Cause> {
     let members = |part: &str| {
         let members = object.pointer(&format!("/metadata/{part}"));
@@ -90,6 +93,14 @@ pub fn check_metadata(object: &Value) -> Vec<Cause> {
     }
     for (name, _) in members("annotations") {
         causes.extend(check_key("metadata.annotations", &name.to_lowercase()));
+    }
+    let annotated: usize = members("annotations").map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+    if annotated > MOST_ANNOTATED {
+        causes.push(Cause {
+            reason: "FieldValueTooLong",
+            field: "metadata.annotations".into(),
+            message: format!("Too long: may not be more than {MOST_ANNOTATED} bytes"),
+        });
     }
     causes
 }

@@ -23,6 +23,8 @@ struct Requirement {
 enum Test {
     In(Vec<String>),
     NotIn(Vec<String>),
+    Greater(i64),
+    Less(i64),
     Exists,
     Missing,
 }
@@ -55,9 +57,12 @@ impl Selector {
             match (&requirement.test, label) {
                 (Test::In(values), Some(label)) => values.iter().any(|v| v == label),
                 (Test::NotIn(values), Some(label)) => values.iter().all(|v| v != label),
+                // A label that is no number is neither.
+                (Test::Greater(bound), Some(label)) => label.parse().is_ok_and(|number: i64| number > *bound),
+                (Test::Less(bound), Some(label)) => label.parse().is_ok_and(|number: i64| number < *bound),
                 (Test::Exists, label) => label.is_some(),
                 (Test::Missing, label) => label.is_none(),
-                (Test::In(_), None) => false,
+                (Test::In(_) | Test::Greater(_) | Test::Less(_), None) => false,
                 (Test::NotIn(_), None) => true,
             }
         }) && self
@@ -114,6 +119,9 @@ fn parse_labels(selector: &str) -> Result<Vec<Requirement>, Failure> {
 
 /// What the API server says about a term that it cannot read.
 fn complaint(term: &str) -> String {
+    if compared(term).is_some_and(|(_, _, value)| value.trim_start().starts_with('=')) {
+        return "unable to parse requirement: found '=', expected: identifier".to_owned();
+    }
     let words: Vec<&str> = term.split_whitespace().collect();
     match words.as_slice() {
         [_, "in" | "notin", word, ..] => {
@@ -140,6 +148,13 @@ fn split_terms(selector: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The key, the operator and the value of a term that compares.
+fn compared(term: &str) -> Option<(&str, &str, &str)> {
+    let operator = |rest: &str| ["!=", "==", "=", ">", "<"].into_iter().find(|operator| rest.starts_with(operator));
+    let (start, operator) = term.char_indices().find_map(|(start, _)| Some((start, operator(term.get(start..)?)?)))?;
+    Some((term.get(..start)?, operator, term.get(start + operator.len()..)?))
+}
+
 fn parse_term(term: &str) -> Option<Requirement> {
     let words: Vec<&str> = term.splitn(3, char::is_whitespace).collect();
     let listed = |rest: &str| -> Option<Vec<String>> {
@@ -157,11 +172,14 @@ fn parse_term(term: &str) -> Option<Requirement> {
             return requirement(key, test);
         }
     }
-    if let Some((key, value)) = term.split_once("!=") {
-        return requirement(key, Test::NotIn(vec![label_value(value)?]));
-    }
-    if let Some((key, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
-        return requirement(key, Test::In(vec![label_value(value)?]));
+    if let Some((key, operator, value)) = compared(term) {
+        let test = match operator {
+            "!=" => Test::NotIn(vec![label_value(value)?]),
+            ">" => Test::Greater(value.trim().parse().ok()?),
+            "<" => Test::Less(value.trim().parse().ok()?),
+            _ => Test::In(vec![label_value(value)?]),
+        };
+        return requirement(key, test);
     }
     if let Some(key) = term.strip_prefix('!') {
         return requirement(key, Test::Missing);
@@ -212,8 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_are_numbers_compare() {
+        let pod = json!({"metadata": {"labels": {"place": "10", "app": "carts"}}});
+        for (selector, expected) in [
+            ("place>9", true),
+            ("place > 9,place<11", true),
+            ("place>10", false),
+            ("place<9", false),
+            ("app>1", false),
+            ("tier<1", false),
+        ] {
+            assert_eq!(selected(selector, &pod), expected, "{selector}");
+        }
+    }
+
+    #[test]
     fn malformed_selectors_are_bad_requests() {
-        for bad in ["a=b=c", "a in x", "=x"] {
+        for bad in ["a=b=c", "a===b", "a in x", "=x", "a>b"] {
             let code = Selector::parse(&PODS, bad, "").map(|_| 0).map_err(|f| f.code);
             assert_eq!(code, Err(400), "{bad}");
         }

@@ -211,7 +211,10 @@ fn call(head: &http::request::Parts, verb: &'static str, target: Target, query: 
         // Without a name of its own, a writer goes by the first word of its user agent.
         "" => {
             let agent = request::text(&head.headers, "user-agent");
-            agent.split('/').next().unwrap_or("").chars().take(128).collect()
+            match agent.split('/').next() {
+                None | Some("") => "unknown".to_owned(),
+                Some(name) => name.chars().take(128).collect(),
+            }
         }
         manager => manager.to_owned(),
     };

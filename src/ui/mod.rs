@@ -1,11 +1,13 @@
 //! What people see: the answer on stdout, the conversation on stderr, colour, questions.
 
+mod evaluation;
 mod progress;
 mod report;
 mod status;
 mod text;
 mod time;
 
+pub use evaluation::{evaluation, judgement, junit, markdown};
 pub use progress::Progress;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
 pub use status::{Screen, history, status, summary};

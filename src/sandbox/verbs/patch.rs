@@ -115,6 +115,9 @@ fn apply(call: &Call, object: &Value, warnings: &mut Vec<String>) -> Result<Valu
             strategic::merge(&mut object, &merge_patch()?);
             Ok(object)
         }
+        "application/apply-patch+yaml" => {
+            Err(Failure::new(415, "UnsupportedMediaType", "the sandbox does not serve server-side apply"))
+        }
         _ => {
             let strategic = match call.target.kind.custom {
                 true => "",
@@ -124,7 +127,7 @@ fn apply(call: &Call, object: &Value, warnings: &mut Vec<String>) -> Result<Valu
                 415,
                 "UnsupportedMediaType",
                 format!(
-                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json{strategic}"
+                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json{strategic}, application/apply-patch+yaml"
                 ),
             ))
         }

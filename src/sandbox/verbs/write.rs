@@ -33,6 +33,7 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
         return Err(Failure::invalid(kind, &name, &[cause]));
     }
     let uid = names::uid(&target.namespace, &name, server.store.revision());
+    let versioned = text(&object, "/metadata/resourceVersion").parse::<u64>().is_ok_and(|version| version != 0);
     let metadata = metadata_of(&mut object);
     for system in ["resourceVersion", "deletionTimestamp", "managedFields", "selfLink"] {
         metadata.shift_remove(system);
@@ -49,10 +50,14 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     check::content(call, &name, &object)?;
     managed::update(target, None, &mut object, &call.manager);
     stored_type(call, &mut object);
+    admission::review(server, call, "CREATE", None, Some(&object), warnings).await?;
+    // The API server's store finds this, which a dry run does not reach.
+    if versioned && !call.dry_run() {
+        return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
+    }
     if server.store.get(kind, &target.namespace, &name).is_some() {
         return Err(Failure::already_exists(kind, &name));
     }
-    admission::review(server, call, "CREATE", None, Some(&object), warnings).await?;
     if call.dry_run() {
         return Ok(present::object(call, StatusCode::CREATED, &object));
     }
@@ -120,7 +125,11 @@ pub async fn replace(
     let target = &call.target;
     let kind = target.kind;
     let name = target.name.as_str();
-    check::kind(call, &new).map_err(|cause| Failure::invalid_as(text(&new, "/kind"), kind.group, name, &[cause]))?;
+    check::kind(call, &new).map_err(|cause| {
+        // Named as it names itself.
+        let group = text(&new, "/apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+        Failure::invalid_as(text(&new, "/kind"), group, name, &[cause])
+    })?;
     let as_sent = new.clone();
     shape::without_null(&mut new);
     let unknown = schema::prune(kind, &mut new);

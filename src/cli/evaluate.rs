@@ -1,0 +1,136 @@
+//! `evaluate`
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `evaluate`
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// Service whose candidate is judged, for --require
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// Gate file: a perfspec.json or an slo.yaml
+    #[arg(long, value_name = "FILE", conflicts_with = "require")]
+    pub gate: Option<PathBuf>,
+    /// Queries of an slo.yaml's indicators
+    #[arg(long, value_name = "FILE", requires = "gate")]
+    pub sli: Option<PathBuf>,
+    /// Requirement: `success-rate>=99`, `p95<500ms`, `error-rate<=stable+1%`; can be repeated
+    #[arg(long, value_name = "EXPR", required_unless_present_any = ["gate", "from_evidence", "judge"])]
+    pub require: Vec<String>,
+    /// Destination that is judged; the candidate of the release where none is named
+    #[arg(long, value_name = "NAME", requires = "require")]
+    pub candidate: Option<String>,
+    /// Destination to compare with; the stable side of the release where none is named
+    #[arg(long, value_name = "NAME", requires = "require")]
+    pub stable: Option<String>,
+    /// Measured values, in place of a source; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+    /// Judge of values of both sides
+    #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"])]
+    pub judge: Option<Judge>,
+    /// Earlier evaluations to compare with, newest first
+    #[arg(long, value_name = "FILE", requires = "gate")]
+    pub compare_with: Option<PathBuf>,
+    /// Grade again what an earlier `-o json` was graded by
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"])]
+    pub from_evidence: Option<PathBuf>,
+    /// URL of Prometheus; looked for in the cluster where none is given
+    #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true)]
+    pub prometheus: Option<String>,
+    /// File with a bearer token for Prometheus
+    #[arg(long, value_name = "FILE")]
+    pub prometheus_token_file: Option<PathBuf>,
+    /// File with the certificate authority of Prometheus
+    #[arg(long, value_name = "FILE")]
+    pub prometheus_ca: Option<PathBuf>,
+    /// Header for Prometheus, as `X-Scope-OrgID: team`; can be repeated
+    #[arg(long, value_name = "HEADER")]
+    pub prometheus_header: Vec<String>,
+    /// How far back to look
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with = "start")]
+    pub timeframe: Option<Duration>,
+    /// Beginning of the window, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// End of the window, RFC 3339; now where none is given
+    #[arg(long, value_name = "TIME", requires = "start")]
+    pub end: Option<String>,
+    /// Project, for placeholders
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Stage, for placeholders
+    #[arg(long, value_name = "NAME")]
+    pub stage: Option<String>,
+    /// Label for placeholders, as `k=v`; can be repeated
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<String>,
+    /// Verdict that fails: with `warning`, a warning exits with 11
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail)]
+    pub fail_on: FailOn,
+    /// What to do while too little is known: wait until the timeout, or take it for fail or pass
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Inconclusive::Wait)]
+    pub on_inconclusive: Inconclusive,
+    /// Say the verdict, and exit with 0 whatever it is
+    #[arg(long)]
+    pub advisory: bool,
+    /// Print the queries, and ask nothing
+    #[arg(long)]
+    pub show_queries: bool,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Report::Table)]
+    pub output: Report,
+    /// Give up after this long
+    #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// Judges of values of both sides
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Judge {
+    /// Kayenta's: the test of Mann and Whitney
+    Kayenta,
+}
+
+/// Verdicts that fail a command
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A warning does, too
+    Warning,
+    /// Only a failure
+    Fail,
+}
+
+/// What to do while too little is known
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Inconclusive {
+    /// Look again until the timeout
+    Wait,
+    /// Take it for a failure
+    Fail,
+    /// Take it for a pass
+    Pass,
+}
+
+/// Output formats of an evaluation
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// For people
+    Table,
+    /// For people, with the queries
+    Wide,
+    /// JSON, with all that is needed to grade again
+    Json,
+    /// YAML
+    Yaml,
+    /// JUnit's XML
+    Junit,
+    /// Markdown
+    Markdown,
+    /// The result of Pitometer
+    Pitometer,
+    /// The result of keptn's lighthouse service
+    Keptn,
+}

@@ -1,0 +1,122 @@
+//! `sli.yaml`: the queries behind the indicators of an SLO.
+
+use super::lint::{self, Finding, Findings, join};
+use super::placeholders::Context;
+use super::slo::Slo;
+use super::yaml;
+use crate::core::suggest;
+use crate::error::{Error, Result};
+
+/// The queries by indicator, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sli {
+    indicators: Vec<(String, String)>,
+}
+
+impl Sli {
+    /// Reads an SLI file. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// `Usage`, with file, line and caret.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let (sli, findings) = read(text);
+        let findings = findings.located(text);
+        match lint::refuse(file, text, &findings) {
+            Some(error) => Err(error),
+            None => Ok(sli),
+        }
+    }
+
+    /// All that is wrong in an SLI file.
+    pub fn lint(text: &str) -> Vec<Finding> {
+        read(text).1.located(text)
+    }
+
+    /// Adds the queries of a more special file (project, then stage, then service): they take precedence.
+    pub fn extend(&mut self, special: Sli) {
+        for (name, query) in special.indicators {
+            match self.indicators.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = query,
+                None => self.indicators.push((name, query)),
+            }
+        }
+    }
+
+    /// The queries for the indicators of `slo`, with their placeholders replaced, each once.
+    ///
+    /// # Errors
+    /// `Usage` for an indicator without a query, and for a placeholder that stands for nothing.
+    pub fn queries(&self, slo: &Slo, context: &Context) -> Result<Vec<(String, String)>> {
+        let context = Context { filters: slo.filter.clone(), ..context.clone() };
+        let mut queries: Vec<(String, String)> = Vec::new();
+        for name in slo.objectives.iter().map(|objective| &objective.sli) {
+            if queries.iter().all(|(known, _)| known != name) {
+                queries.push((name.clone(), context.resolve(self.query(name)?)?));
+            }
+        }
+        Ok(queries)
+    }
+
+    /// The query of one indicator, as written.
+    ///
+    /// # Errors
+    /// `Usage` where it has none.
+    pub fn query(&self, name: &str) -> Result<&str> {
+        let found = self.indicators.iter().find(|(known, _)| known == name);
+        found.map(|(_, query)| query.as_str()).ok_or_else(|| {
+            let error = Error::usage(format!("no query for the indicator `{name}`"));
+            match suggest::nearest(name, self.indicators.iter().map(|(name, _)| name.as_str())) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("name a file that has it: `--sli sli.yaml`"),
+            }
+        })
+    }
+}
+
+fn read(text: &str) -> (Sli, Findings) {
+    let mut found = Findings::default();
+    let mut sli = Sli::default();
+    let Some(root) = yaml::read(text, &mut found) else { return (sli, found) };
+    found.keys_or_notes("", &root, &["spec_version", "indicators"]);
+    let Some(indicators) = root.get("indicators").and_then(|indicators| indicators.as_object()) else {
+        found.error("/indicators", "`indicators` maps names to queries");
+        return (sli, found);
+    };
+    for (name, query) in indicators {
+        match yaml::scalar(query).filter(|query| !query.trim().is_empty()) {
+            Some(query) => sli.indicators.push((name.clone(), query)),
+            None => found.error(join("/indicators", name), format!("`{name}` has no query")),
+        }
+    }
+    (sli, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_special_file_takes_precedence() {
+        let parse = |text: &str| Sli::parse("sli.yaml", text).expect("SLIs");
+        let mut sli = parse("spec_version: '1.0'\nindicators:\n  a: qa{h='$handler'}\n  b: qb\n");
+        sli.extend(parse("indicators: {b: \"qb[$DURATION_SECONDS]\", c: qc}"));
+        let slo = "filter: {handler: \"'Items'\"}\nobjectives: [{sli: b}, {sli: a}, {sli: a}]\n";
+        let slo = Slo::parse("slo.yaml", slo).expect("an SLO");
+        let context = Context { seconds: Some(59.1), ..Context::default() };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(sli.queries(&slo, &context), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
+        assert_eq!(sli.query("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
+    }
+
+    #[test]
+    fn what_has_not_the_form_is_refused() {
+        for (text, says) in [
+            ("indicators: [a]", "maps names to queries"),
+            ("indicators:\n  a:\n", "sli.yaml:2:3: `a` has no query"),
+            ("indicator: {}", "did you mean `indicators`?"),
+        ] {
+            let error = Sli::parse("sli.yaml", text).expect_err(says);
+            assert!(error.message.contains(says), "{}", error.message);
+        }
+    }
+}
