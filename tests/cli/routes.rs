@@ -176,8 +176,8 @@ fn a_delegate_holds_the_weights_in_another_namespace() {
     assert_eq!(sandbox.service("shop", "edge"), before);
     tidegate("status edge -n shop").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION                ROLE       WEIGHT   SHARE   READY      CHANGED
-        edge   http[0]  <delegates to team/carts>  <none>     <none>   <none>  <none>     TIME by
-        edge   http[1]  orders                     <none>     <unset>  100%    <unknown>  TIME by
+        edge   http[0]  <delegates to team/carts>  <none>     <none>   <none>  <none>     TIME by tidegate-tests
+        edge   http[1]  orders                     <none>     <unset>  100%    <unknown>  TIME by tidegate-tests
         carts  http[0]  blue                       stable     80       80%     <unknown>  TIME by alice
         carts  http[0]  green                      candidate  20       20%     <unknown>  TIME by alice
         ------- stderr -------

@@ -192,15 +192,15 @@ fn what_stands_out_of_the_ordinary_is_said() {
     tidegate("status -n shop").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE                  DESTINATION                   ROLE    WEIGHT  SHARE   READY      CHANGED
         bare   <none>                 <no routes>                   <none>  <none>  <none>  <none>     <unknown>
-        carts  http[0]                <a redirect>                  <none>  <none>  <none>  <none>     TIME by
-        carts  http[1]                blue                          <none>  1       33.3%   <unknown>  TIME by
-        carts  http[1]                green                         <none>  2       66.7%   <unknown>  TIME by
-        carts  http[2] (unreachable)  blue                          <none>  100     100%    <unknown>  TIME by
-        carts  http[2] (unreachable)  green                         <none>  0       0%      <unknown>  TIME by
-        carts  http[3] (unreachable)  <no destinations>             <none>  <none>  <none>  <none>     TIME by
-        fine   http[0]                blue                          <none>  9999    >99.9%  <unknown>  TIME by
-        fine   http[0]                green                         <none>  1       <0.1%   <unknown>  TIME by
-        odd    http[0]                <route[0] has the weight -5>  <none>  <none>  <none>  <none>     TIME by
+        carts  http[0]                <a redirect>                  <none>  <none>  <none>  <none>     TIME by tidegate-tests
+        carts  http[1]                blue                          <none>  1       33.3%   <unknown>  TIME by tidegate-tests
+        carts  http[1]                green                         <none>  2       66.7%   <unknown>  TIME by tidegate-tests
+        carts  http[2] (unreachable)  blue                          <none>  100     100%    <unknown>  TIME by tidegate-tests
+        carts  http[2] (unreachable)  green                         <none>  0       0%      <unknown>  TIME by tidegate-tests
+        carts  http[3] (unreachable)  <no destinations>             <none>  <none>  <none>  <none>     TIME by tidegate-tests
+        fine   http[0]                blue                          <none>  9999    >99.9%  <unknown>  TIME by tidegate-tests
+        fine   http[0]                green                         <none>  1       <0.1%   <unknown>  TIME by tidegate-tests
+        odd    http[0]                <route[0] has the weight -5>  <none>  <none>  <none>  <none>     TIME by tidegate-tests
         ------- stderr -------
         4 services
     "#]]);
@@ -219,8 +219,8 @@ fn a_destination_in_another_namespace_is_counted() {
     sandbox.rest.post("/apis/networking.istio.io/v1/namespaces/hands-on/virtualservices", &object).ok();
     tidegate("status edge -n hands-on").on(&sandbox).shows(expect![[r#"
         NAME  ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY      CHANGED
-        edge  http[0]  carts        <none>  100     100%   4/4        TIME by
-        edge  http[0]  nowhere      <none>  0       0%     <unknown>  TIME by
+        edge  http[0]  carts        <none>  100     100%   4/4        TIME by tidegate-tests
+        edge  http[0]  nowhere      <none>  0       0%     <unknown>  TIME by tidegate-tests
         ------- stderr -------
         1 service
     "#]]);

@@ -56,13 +56,13 @@ fn a_release_from_start_to_end(server: &Server) {
     .assert_eq(&run("promote carts --no-preflight"));
     assert_eq!(weights(server, "carts"), "0/1000");
     expect![[r#"
-        REVISION  CHANGED                          VERB      WEIGHTS                     REASON
-        1         TIME by unknown  found     http[0] blue 100, green 0   <none>
-        2         TIME by alice    shift     http[0] blue 80, green 20   <none>
-        3         TIME by alice    shift     http[0] blue 50, green 50   <none>
-        4         TIME by alice    rollback  http[0] blue 100, green 0   <none>
-        5         TIME by alice    shift     http[0] blue 999, green 1   <none>
-        6*        TIME by alice    promote   http[0] blue 0, green 1000  <none>
+        REVISION  CHANGED                                 VERB      WEIGHTS                     REASON
+        1         TIME by tidegate-tests  found     http[0] blue 100, green 0   <none>
+        2         TIME by alice           shift     http[0] blue 80, green 20   <none>
+        3         TIME by alice           shift     http[0] blue 50, green 50   <none>
+        4         TIME by alice           rollback  http[0] blue 100, green 0   <none>
+        5         TIME by alice           shift     http[0] blue 999, green 1   <none>
+        6*        TIME by alice           promote   http[0] blue 0, green 1000  <none>
     "#]]
     .assert_eq(&run("history carts"));
     expect![[r#"

@@ -17,6 +17,7 @@ on_both! {
     fields_that_never_change
     documents_that_are_no_patch
     the_writer_of_a_list_owns_all_of_it
+    writers_without_a_name
     operations_are_all_or_nothing
     merge_patches_replace_lists
 }
@@ -331,6 +332,21 @@ fn the_writer_of_a_list_owns_all_of_it(server: &Server) {
     let own = entries.iter().find(|entry| entry["manager"] == "tidegate").expect("its entry");
     let fields = json!({"f:metadata": {"f:annotations": {".": {}, "f:tidegate/release": {}}}, "f:spec": {"f:http": {}}});
     assert_eq!(own["fieldsV1"], fields);
+}
+
+fn writers_without_a_name(server: &Server) {
+    let managers = |object: &Value| -> Vec<Value> {
+        let entries = object["metadata"]["managedFields"].as_array().expect("a list");
+        entries.iter().map(|entry| entry["manager"].clone()).collect()
+    };
+    // The first word of the user agent, and without one a word that says so.
+    assert_eq!(managers(&carts(server)), ["tidegate-tests"]);
+    let mut rest = server.administrator();
+    rest.agent = "";
+    let document = json!([{"op": "replace", "path": weight(0), "value": 70}]);
+    let mut patched = managers(&rest.patch(&server.service("carts"), &document).ok());
+    patched.sort_by_key(Value::to_string);
+    assert_eq!(patched, ["tidegate-tests", "unknown"]);
 }
 
 fn operations_are_all_or_nothing(server: &Server) {

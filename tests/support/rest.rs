@@ -20,6 +20,8 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 pub struct Rest {
     runtime: Runtime,
     client: Client,
+    /// What it calls itself.
+    pub agent: &'static str,
 }
 
 /// An answer.
@@ -61,7 +63,7 @@ impl Rest {
             config.default_retry = false;
             Client::try_from(config).expect("a client")
         });
-        Self { runtime, client }
+        Self { runtime, client, agent: "tidegate-tests" }
     }
 
     /// Sends a request.
@@ -83,7 +85,8 @@ impl Rest {
         body: Vec<u8>,
     ) -> Result<Reply, kube::Error> {
         let request = Request::builder().method(method).uri(path).header("content-type", content_type);
-        let request = request.header("accept", accept).body(Body::from(body)).expect("a request");
+        let request =
+            request.header("user-agent", self.agent).header("accept", accept).body(Body::from(body)).expect("a request");
         self.runtime.block_on(async {
             let exchange = async {
                 let response = self.client.send(request).await?;

@@ -70,6 +70,11 @@ impl Server {
         Self { rest, namespace, kubeconfig, viewer, lab, _sandbox: sandbox, home: super::directory() }
     }
 
+    /// One more client with all rights.
+    pub fn administrator(&self) -> Rest {
+        Rest::connect(&self.kubeconfig, None)
+    }
+
     /// As a user who may only read; not in a cluster that was given.
     pub fn viewer(&self) -> Option<Rest> {
         self.viewer.as_ref().map(|(kubeconfig, context)| Rest::connect(kubeconfig, *context))
