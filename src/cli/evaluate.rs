@@ -14,76 +14,76 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", conflicts_with = "require")]
     pub gate: Option<PathBuf>,
     /// Queries of an slo.yaml's indicators
-    #[arg(long, value_name = "FILE", requires = "gate")]
+    #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
     pub sli: Option<PathBuf>,
     /// Requirement: `success-rate>=99`, `p95<500ms`, `error-rate<=stable+1%`; can be repeated
     #[arg(long, value_name = "EXPR", required_unless_present_any = ["gate", "from_evidence", "judge"])]
     pub require: Vec<String>,
     /// Destination that is judged; the candidate of the release where none is named
-    #[arg(long, value_name = "NAME", requires = "require")]
+    #[arg(long, value_name = "NAME", requires = "require", hide_short_help = true)]
     pub candidate: Option<String>,
     /// Destination to compare with; the stable side of the release where none is named
-    #[arg(long, value_name = "NAME", requires = "require")]
+    #[arg(long, value_name = "NAME", requires = "require", hide_short_help = true)]
     pub stable: Option<String>,
     /// Measured values, in place of a source; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
     /// Judge of values of both sides
-    #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"])]
+    #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"], hide_short_help = true)]
     pub judge: Option<Judge>,
     /// Earlier evaluations to compare with, newest first
-    #[arg(long, value_name = "FILE", requires = "gate")]
+    #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
     pub compare_with: Option<PathBuf>,
     /// Grade again what an earlier `-o json` was graded by
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"], hide_short_help = true)]
     pub from_evidence: Option<PathBuf>,
     /// URL of Prometheus; looked for in the cluster where none is given
     #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true)]
     pub prometheus: Option<String>,
     /// File with a bearer token for Prometheus
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub prometheus_token_file: Option<PathBuf>,
     /// File with the certificate authority of Prometheus
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub prometheus_ca: Option<PathBuf>,
     /// Header for Prometheus, as `X-Scope-OrgID: team`; can be repeated
-    #[arg(long, value_name = "HEADER")]
+    #[arg(long, value_name = "HEADER", hide_short_help = true)]
     pub prometheus_header: Vec<String>,
     /// How far back to look
     #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with = "start")]
     pub timeframe: Option<Duration>,
     /// Beginning of the window, RFC 3339
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub start: Option<String>,
     /// End of the window, RFC 3339; now where none is given
-    #[arg(long, value_name = "TIME", requires = "start")]
+    #[arg(long, value_name = "TIME", requires = "start", hide_short_help = true)]
     pub end: Option<String>,
     /// Project, for placeholders
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub project: Option<String>,
     /// Stage, for placeholders
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub stage: Option<String>,
     /// Label for placeholders, as `k=v`; can be repeated
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", hide_short_help = true)]
     pub label: Vec<String>,
     /// Verdict that fails: with `warning`, a warning exits with 11
-    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail)]
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail, hide_short_help = true)]
     pub fail_on: FailOn,
     /// What to do while too little is known: wait until the timeout, or take it for fail or pass
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Inconclusive::Wait)]
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Inconclusive::Wait, hide_short_help = true)]
     pub on_inconclusive: Inconclusive,
     /// Say the verdict, and exit with 0 whatever it is
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub advisory: bool,
     /// Print the queries, and ask nothing
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub show_queries: bool,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Report::Table)]
     pub output: Report,
     /// Give up after this long
-    #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration, hide_short_help = true)]
     pub timeout: Option<Duration>,
 }
 

@@ -38,13 +38,13 @@ fn a_kubeconfig_that_is_missing_malformed_or_empty() {
     with_kubeconfig("status", "{").shows(expect![[r#"
         ------- stderr -------
         error: DIR/config is not a kubeconfig
-        caused by: failed to parse kubeconfig YAML: error: line 1 column 1: unclosed bracket '{'
+        caused by: did not find expected node content at line 2 column 1, while parsing a flow node
         [exit status: 2]
     "#]]);
     with_kubeconfig("status", "just text").shows(expect![[r#"
         ------- stderr -------
         error: DIR/config is not a kubeconfig
-        caused by: failed to parse kubeconfig YAML: error: line 1 column 1: expected mapping start
+        caused by: invalid type: string "just text", expected struct Kubeconfig
         [exit status: 2]
     "#]]);
     with_kubeconfig("status", "").shows(expect![[r#"
