@@ -39,10 +39,10 @@ const CONCURRENCY: usize = 8;
 
 pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     if let Some(file) = &arguments.from_evidence {
-        return conclude(context, &arguments, &gate::regrade(&file.display().to_string(), &text_of(file)?)?);
+        return conclude(context, &arguments, &gate::regrade(&title(file), &text_of(file)?)?);
     }
     let given = match &arguments.values {
-        Some(file) => Some(values::values(&file.display().to_string(), &text_of(file)?)?),
+        Some(file) => Some(values::values(&title(file), &text_of(file)?)?),
         None => None,
     };
     if let (Some(Judge::Kayenta), Some(given)) = (arguments.judge, &given) {
@@ -96,7 +96,7 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
         return gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"));
     };
     let text = text_of(file)?;
-    let name = file.display().to_string();
+    let name = title(file);
     let gate = Gate::parse(&name, &text)?;
     Gate::lint(&text).iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
     Ok(gate)
@@ -105,7 +105,7 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
 /// The earlier evaluations that the gate compares with.
 fn previous(arguments: &Evaluate, gate: &Gate) -> Result<Vec<Previous>> {
     let Some(file) = &arguments.compare_with else { return Ok(Vec::new()) };
-    let history = values::previous(&file.display().to_string(), &text_of(file)?)?;
+    let history = values::previous(&title(file), &text_of(file)?)?;
     Ok(match gate {
         Gate::Slo(slo) => slo.comparison.choose(history),
         _ => history,
@@ -126,6 +126,11 @@ fn placeholders(arguments: &Evaluate, window: Window) -> Result<Placeholders> {
         seconds: Some(seconds(window.end - window.start)),
         ..Placeholders::default()
     })
+}
+
+/// What errors call a file.
+fn title(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
 }
 
 fn text_of(file: &Path) -> Result<String> {
@@ -313,7 +318,7 @@ fn asked(gate: &Gate, arguments: &Evaluate, window: Window) -> Result<Vec<(Strin
                 Error::usage("an slo.yaml has no queries of its own")
                     .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
             })?;
-            Sli::parse(&file.display().to_string(), &text_of(file)?)?.queries(slo, &placeholders)
+            Sli::parse(&title(file), &text_of(file)?)?.queries(slo, &placeholders)
         }
         Gate::Require(_) => Ok(Vec::new()),
     }

@@ -5,6 +5,7 @@ mod confirm;
 mod connect;
 mod dry_run;
 mod errors;
+mod evaluate;
 mod exit_codes;
 mod group;
 mod help;

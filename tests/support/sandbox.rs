@@ -26,6 +26,11 @@ impl Sandbox {
         Self::start(true, &[])
     }
 
+    /// With the example services, and time that runs so many times as fast.
+    pub fn fast(speed: f64) -> Self {
+        Self::begin(true, &[], speed)
+    }
+
     /// With nothing in it but one namespace, `shop`.
     pub fn empty() -> Self {
         let sandbox = Self::start(false, &[]);
@@ -39,12 +44,16 @@ impl Sandbox {
     }
 
     fn start(seeded: bool, faults: &[&str]) -> Self {
+        Self::begin(seeded, faults, 1.0)
+    }
+
+    fn begin(seeded: bool, faults: &[&str], speed: f64) -> Self {
         let directory = super::directory();
         let options = Options {
             dir: directory.path().to_owned(),
             port: 0,
             metrics_port: 0,
-            speed: 1.0,
+            speed,
             faults: faults.iter().map(|text| text.parse().expect("a fault")).collect(),
             seeded,
             request_log: true,
