@@ -14,7 +14,7 @@ pub use sandbox::{Sandbox, SandboxPlace};
 
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::time::Duration;
 
 /// Moves a service's traffic to a new version, and back
@@ -79,7 +79,7 @@ pub enum Command {
     History(History),
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
-    Evaluate(Box<Evaluate>),
+    Evaluate(Box<Deferred<Evaluate>>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -123,6 +123,30 @@ pub enum Command {
         #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
+}
+
+/// The flags of a command, made only when the command is the one that was named: every start would pay for them
+#[derive(Debug)]
+pub struct Deferred<T>(pub T);
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args_for_update)
+    }
 }
 
 /// Which services

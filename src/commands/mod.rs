@@ -118,7 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Rollback(arguments) => change::rollback(context, arguments).await,
         Command::Status(arguments) => status::run(context, arguments).await,
         Command::History(arguments) => history::run(context, arguments).await,
-        Command::Evaluate(arguments) => evaluate::run(context, *arguments).await,
+        Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
