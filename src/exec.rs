@@ -63,12 +63,21 @@ pub enum Outcome {
     Changed(Vec<String>),
     /// Refused; nothing of it was written.
     Refused(Error),
+    /// Sent, and what became of it cannot be found out.
+    Unknown(Error),
     /// Written, and put back because another was refused.
     Undone,
     /// Written, and not put back.
     Stuck(Error),
     /// Not tried, because another was refused.
     Left,
+}
+
+impl Outcome {
+    /// Whether the change did not come about, as far as is known.
+    pub fn failed(&self) -> bool {
+        matches!(self, Outcome::Refused(_) | Outcome::Unknown(_))
+    }
 }
 
 /// What one command is to do.
@@ -111,7 +120,7 @@ impl Run<'_> {
         let mut outcomes: Vec<Outcome>;
         if dry_run == DryRun::Server || tasks.len() > 1 {
             outcomes = self.each(planned, &tasks, DryRun::Server).await;
-            let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+            let refused = outcomes.iter().any(Outcome::failed);
             if refused {
                 // Nothing was written at all.
                 for outcome in &mut outcomes {
@@ -135,7 +144,7 @@ impl Run<'_> {
 
     async fn write_all(&self, planned: &mut [Planned], tasks: &[(usize, usize)]) -> Vec<Outcome> {
         let mut outcomes = self.each(planned, tasks, DryRun::No).await;
-        if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
+        if !outcomes.iter().any(Outcome::failed) {
             return outcomes;
         }
         for (&(service, change), outcome) in tasks.iter().zip(&mut outcomes) {
@@ -159,7 +168,7 @@ impl Run<'_> {
                 }
                 let one = &planned[service];
                 let (outcome, replanned) = self.send(&one.service, &one.changes[change], dry_run).await;
-                if matches!(outcome, Outcome::Refused(_)) {
+                if outcome.failed() {
                     stopped.set(true);
                 }
                 (place, outcome, replanned)
@@ -186,6 +195,7 @@ impl Run<'_> {
             let reply = match self.patch(&service.objects[current.object], &current, dry_run).await {
                 Ok(Patched::Done(warnings)) => return (Outcome::Changed(warnings), (attempt > 0).then(|| current.into_owned())),
                 Ok(Patched::Refused(reply)) => reply,
+                Ok(Patched::Unanswered(error)) if dry_run == DryRun::Server => return (Outcome::Refused(error), None),
                 Ok(Patched::Unanswered(error)) => return (self.found_out(&service, &current, error).await, None),
                 Err(error) => return (Outcome::Refused(gone(error, &service)), None),
             };
@@ -225,7 +235,8 @@ impl Run<'_> {
             }
             Err(_) => {
                 error.message += "; it may have been carried out";
-                Outcome::Refused(error.hint(format!("look: `tidegate status {}`", service.typed)))
+                error.kind = Kind::Failed;
+                Outcome::Unknown(error.hint(format!("look: `tidegate status {}`", service.typed)))
             }
         }
     }

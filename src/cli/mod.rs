@@ -141,11 +141,20 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
 
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        command.defer(T::augment_args)
+        command.defer(Self::augmented)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command.defer(T::augment_args_for_update)
+        Self::augment_args(command)
+    }
+}
+
+impl<T: Args> Deferred<T> {
+    /// With the flags, and what the command says about itself: the type's own words would come after it.
+    fn augmented(command: clap::Command) -> clap::Command {
+        let about = command.get_about().cloned().unwrap_or_default();
+        let long = command.get_long_about().cloned().unwrap_or_default();
+        T::augment_args(command).about(about).long_about(long)
     }
 }
 

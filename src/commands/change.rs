@@ -380,6 +380,7 @@ fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) ->
         let line = |word, rest, good| Line { title, word, rest, good };
         match outcome {
             Outcome::Changed(_) | Outcome::Unchanged => lines.push(line(word.as_str(), moves, Some(true))),
+            Outcome::Unknown(error) => lines.push(line("unknown", error.message.clone(), Some(false))),
             Outcome::Refused(error) => lines.push(line("refused", error.message.clone(), Some(false))),
             Outcome::Left => lines.push(line("left alone", String::new(), None)),
             Outcome::Undone => {
@@ -416,6 +417,7 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
         Outcome::Unchanged => ("unchanged", None),
         Outcome::Changed(_) => ("changed", None),
         Outcome::Refused(error) => ("refused", Some(error.message.clone())),
+        Outcome::Unknown(error) => ("unknown", Some(error.message.clone())),
         Outcome::Undone => ("undone", None),
         Outcome::Stuck(error) => ("stuck", Some(error.message.clone())),
         Outcome::Left => ("left", None),
@@ -441,32 +443,38 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
     let refusals: Vec<(&Service, &Change, &Error)> = all
         .iter()
         .filter_map(|(service, change, outcome)| match outcome {
-            Outcome::Refused(error) => Some((*service, *change, error)),
+            Outcome::Refused(error) | Outcome::Unknown(error) => Some((*service, *change, error)),
             _ => None,
         })
         .collect();
     let (service, change, first) = *refusals.first()?;
     let stuck: Vec<&str> = all
         .iter()
-        .filter(|(_, _, outcome)| matches!(outcome, Outcome::Stuck(_)))
+        .filter(|(_, _, outcome)| matches!(outcome, Outcome::Stuck(_) | Outcome::Unknown(_)))
         .map(|(service, _, _)| service.typed.as_str())
         .collect();
+    let unknown = all.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Unknown(_)));
     let mut error = match all.len() {
         1 => (*first).clone(),
         count => {
-            let stands = if stuck.is_empty() { "all of them stand as they did before" } else { "not all could be put back" };
+            let stands = match (stuck.is_empty(), unknown) {
+                (true, _) => "all of them stand as they did before",
+                (false, true) => "what stands is not known of all of them",
+                (false, false) => "not all could be put back",
+            };
             let mut error = Error::new(first.kind, format!("{} of {count} objects refused the change; {stands}", refusals.len()));
             error.hints.clone_from(&first.hints);
             error
         }
     };
-    if !stuck.is_empty() {
+    if !stuck.is_empty() && all.len() > 1 {
         error.kind = Kind::RollbackFailed;
         error.hints = stuck.iter().map(|typed| format!("`tidegate status {typed}`; then `tidegate rollback {typed}`")).collect();
     }
     if intent.verb() == "rollback" && error.kind != Kind::Conflict {
         let now = change.moves.iter().map(|one| ui::weights_of(&one.before)).collect::<Vec<_>>().join("; ");
-        error.message = format!("rollback failed: {}; weights are still {now}", error.message);
+        let are = if unknown { "were" } else { "are still" };
+        error.message = format!("rollback failed: {}; weights {are} {now}", error.message);
         error.kind = Kind::RollbackFailed;
         if let Some(patch) = &change.patch {
             let object = &service.objects[change.object];

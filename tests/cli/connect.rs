@@ -410,3 +410,26 @@ fn a_page_of_html_is_no_api_server() {
         [exit status: 5]
     "#]]);
 }
+
+#[test]
+fn a_patch_of_which_nothing_can_be_found_out_is_not_called_unwritten() {
+    let faults = ["reset@patch", "reset@get:2", "reset@get:3", "reset@get:4"];
+    let sandbox = Sandbox::with_faults(&faults);
+    let outcome = tidegate("shift carts --weights 80/20 --no-preflight").on(&sandbox).run();
+    assert_eq!(outcome.status, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("did not answer the patch"), "{outcome}");
+    assert!(outcome.stderr.contains("it may have been carried out"), "{outcome}");
+    assert!(outcome.stderr.contains("`tidegate status carts`"), "{outcome}");
+    assert!(!outcome.stderr.contains("nothing was written"), "{outcome}");
+}
+
+#[test]
+fn a_group_does_not_claim_to_stand_as_before_where_that_is_not_known() {
+    // Two reads in one list, two dry runs; then no patch and no read is answered.
+    let faults =
+        ["reset@patch:3", "reset@patch:4", "reset@patch:5", "reset@patch:6", "reset@patch:7", "reset@patch:8", "reset@get"];
+    let sandbox = Sandbox::with_faults(&faults);
+    let outcome = tidegate("shift product review -n hands-on --weights old=0,new=100 --no-preflight").on(&sandbox).run();
+    assert!(!outcome.stderr.contains("all of them stand as they did before"), "{outcome}");
+    assert_ne!(outcome.status, Some(0), "{outcome}");
+}
