@@ -7,6 +7,7 @@ mod evaluate;
 mod help;
 mod history;
 mod judge;
+mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod status;
