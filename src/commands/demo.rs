@@ -43,11 +43,11 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn tell(&self) -> Result<()> {
-        self.say("A cluster on this machine, with a mesh and its traffic. carts has two colours; blue serves.").await;
+        self.say("A cluster on this machine, with traffic. carts has two colours; blue serves.").await;
         self.run("status").await?;
 
         self.deploy("carts:0.6.3-err5").await?;
-        self.say("carts 0.6.3 is deployed as green and gets no traffic yet. A fifth of the requests, please.").await;
+        self.say("carts 0.6.3 is deployed as green, without traffic. A fifth of it, please:").await;
         self.run("shift carts --weights 80/20").await?;
         self.run("status carts").await?;
         self.observe().await?;
