@@ -201,8 +201,17 @@ impl Run<'_> {
             };
             let now = match self.cluster.reread(&service.objects[current.object]).await {
                 Ok(now) => now,
+                // Nothing was written, unless this answers a second try and the first was carried out.
+                Err(error) if dry_run == DryRun::No && error.kind != Kind::NotFound && reply.follows_loss() => {
+                    return (Outcome::Unknown(error.hint(format!("look: `tidegate status {}`", service.typed))), None);
+                }
                 Err(error) => return (Outcome::Refused(gone(error, &service)), None),
             };
+            // The first try was carried out and its answer lost: the record is this very command's, not somebody else's.
+            if dry_run == DryRun::No && current.patch.as_ref().is_some_and(|patch| patch.is_in(&now.raw)) {
+                self.journal.set(&entry(&now), State::Written);
+                return (Outcome::Changed(Vec::new()), (attempt > 0).then(|| current.into_owned()));
+            }
             let then = std::mem::replace(&mut service.to_mut().objects[current.object], now);
             let fresh = plan::plan(&service, self.intent, self.pick, self.author).ok();
             let fresh = fresh.and_then(|changes| changes.into_iter().find(|fresh| fresh.object == current.object));

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every command that writes is an [`core::plan::Intent`]: a pure planner turns it and what was read into guarded patches,
-//! and [`exec`] is the only place that sends them. The edges (`cluster`, `ui`, `sandbox`) do not know each other; a test
+//! and [`exec`] is the only place that sends them. The edges (`cluster`, `metrics`, `ui`, `sandbox`) do not know each other; a test
 //! holds these arrows.
 
 pub mod cli;

@@ -184,6 +184,7 @@ Variables:
   TIDEGATE_TIMEOUT          --timeout (otherwise 60s)
   TIDEGATE_REQUEST_TIMEOUT  --request-timeout (otherwise 30s)
   TIDEGATE_FIELD_MANAGER    --field-manager (otherwise tidegate)
+  TIDEGATE_PROMETHEUS       evaluate --prometheus
   TIDEGATE_BY               who changes something, for the history (otherwise
                             USER, LOGNAME or the user of the kubeconfig)
   NO_COLOR, CLICOLOR_FORCE  no colour; colour even where there is no terminal

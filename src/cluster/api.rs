@@ -30,12 +30,19 @@ pub struct Reply {
     /// The `Warning` headers' texts.
     pub warnings: Vec<String>,
     retry_after: Option<Duration>,
+    /// An earlier try was sent and got no answer: it may have been carried out.
+    after_loss: bool,
 }
 
 impl Reply {
     /// Whether it is a 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Whether an earlier try of the same request got no answer, and may have been carried out.
+    pub fn follows_loss(&self) -> bool {
+        self.after_loss
     }
 }
 
@@ -73,6 +80,7 @@ impl Cluster {
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Reply> {
         let mut tries = 0;
+        let mut lost = false;
         loop {
             tries += 1;
             let pause = PAUSES.get(tries - 1).copied();
@@ -86,11 +94,12 @@ impl Cluster {
                         }
                         // A login page answers 200, too.
                         None if reply.is_success() && reply.body.is_string() => return Err(wording::refusal(&reply, path)),
-                        None => return Ok(reply),
+                        None => return Ok(Reply { after_loss: lost, ..reply }),
                     }
                 }
                 Err(failure) => failure,
             };
+            lost = true;
             match pause.filter(|_| !failure.final_) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(failure.into_error(&self.server, &method, tries)),
@@ -180,6 +189,8 @@ impl Cluster {
                 let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
                 Ok(Patched::Unanswered(wording::unanswered(&self.server, said, 1)))
             }
+            // The refusal is the later try's.
+            _ if reply.after_loss => Ok(Patched::Unanswered(rejection(&reply, object))),
             _ => Err(rejection(&reply, object)),
         }
     }
@@ -198,7 +209,7 @@ pub(super) async fn read(response: http::Response<Body>, known: bool) -> Result<
         true => Value::Null,
         false => serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
     };
-    Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after })
+    Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after, after_loss: false })
 }
 
 /// What the server says of a patch that it did not carry out.

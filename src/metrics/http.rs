@@ -132,7 +132,7 @@ impl Direct {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(access.timeout));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(access)?)
+            .with_tls_config(trust(access, base.scheme_str() == Some("https"))?)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);
@@ -175,10 +175,13 @@ impl Direct {
 }
 
 /// Trust in the authority of the file, else in the system's. The system's store is read only for `https` sources.
-fn trust(access: &Access) -> Result<rustls::ClientConfig> {
+fn trust(access: &Access, needed: bool) -> Result<rustls::ClientConfig> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
+    if !needed {
+        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    }
     let Some(file) = &access.certificate_authority else {
         use rustls_platform_verifier::BuilderVerifierExt as _;
         let builder = builder

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One fault, as given on the command line: `WHAT[@VERB[:N]]`.
 ///
-/// WHAT is an HTTP status, `latency=500ms`, `reset`, `html` or `hang`; VERB an HTTP method or a verb of the API
+/// WHAT is an HTTP status, `latency=500ms`, `reset`, `lost`, `html` or `hang`; VERB an HTTP method or a verb of the API
 /// (`list`, `watch`, `create`, `update`); N the one request of that verb that it hits, counted from 1. Only requests
 /// for objects are counted, not discovery.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub enum Effect {
     Latency(Duration),
     /// Closes the connection without an answer.
     Reset,
+    /// Carries the request out and closes the connection without an answer.
+    Lost,
     /// Answers 502 with a page of HTML, as a proxy in the way does.
     Html,
     /// Never answers.
@@ -43,6 +45,7 @@ impl FromStr for Fault {
         };
         let effect = match what {
             "reset" => Effect::Reset,
+            "lost" => Effect::Lost,
             "html" => Effect::Html,
             "hang" => Effect::Hang,
             what => match what.strip_prefix("latency=") {
@@ -53,7 +56,7 @@ impl FromStr for Fault {
                 None => match what.parse::<u16>() {
                     Ok(code) if (400..600).contains(&code) => Effect::Code(code),
                     _ => anyhow::bail!(
-                        "unknown fault `{text}`: want an HTTP status from 400 to 599, latency=DURATION, reset, html or hang, \
+                        "unknown fault `{text}`: want an HTTP status from 400 to 599, latency=DURATION, reset, lost, html or hang, \
                          then perhaps @VERB or @VERB:N, as in 409@patch:2"
                     ),
                 },
@@ -94,7 +97,7 @@ impl Faults {
 
     /// Whether any of them breaks connections.
     pub fn reset_connections(&self) -> bool {
-        self.0.iter().any(|(fault, _)| fault.effect == Effect::Reset)
+        self.0.iter().any(|(fault, _)| matches!(fault.effect, Effect::Reset | Effect::Lost))
     }
 
     /// Counts a request, by its HTTP method and its verb, and says what hits it.

@@ -174,8 +174,9 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
         Route::Object(target) => request::verb(&head.method, target, &query).unwrap_or(""),
         _ => "",
     };
+    let mut lost = false;
     if !matches!(route, Route::Other)
-        && let Some(answer) = suffer(server, head, &route, verb).await?
+        && let Some(answer) = suffer(server, head, &route, verb, &mut lost).await?
     {
         return Ok(answer);
     }
@@ -187,7 +188,8 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
         }),
         Route::Object(target) => {
             auth::authorize(&user, verb, &target)?;
-            object(server, head, call(head, verb, target, query, user, body)).await
+            let answer = object(server, head, call(head, verb, target, query, user, body)).await;
+            if lost { Err(Failure::broken_connection()) } else { answer }
         }
         Route::AccessReview => {
             if head.method != Method::POST {
@@ -324,6 +326,7 @@ async fn suffer(
     head: &http::request::Parts,
     route: &Route,
     verb: &str,
+    lost: &mut bool,
 ) -> Result<Option<Response<Body>>, Failure> {
     for effect in server.faults.hit(head.method.as_str(), verb) {
         match effect {
@@ -337,6 +340,7 @@ async fn suffer(
                 });
             }
             Effect::Reset => return Err(Failure::broken_connection()),
+            Effect::Lost => *lost = true,
             Effect::Hang => {
                 server.note(&head.method, &path_and_query(&head.uri), "-");
                 std::future::pending().await

@@ -329,8 +329,8 @@ fn a_server_that_resets_once_is_asked_again() {
 }
 
 #[test]
-fn a_patch_whose_answer_is_lost_is_sent_again_and_found_done() {
-    // The sandbox breaks off before it looks: the second try is the first that arrives.
+fn a_patch_that_does_not_arrive_is_sent_again() {
+    // The sandbox breaks off before it looks.
     let sandbox = Sandbox::with_faults(&["reset@patch:1"]);
     tidegate("shift carts --weights 80/20").on(&sandbox).shows(expect![[r#"
         virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
@@ -343,6 +343,30 @@ fn a_patch_whose_answer_is_lost_is_sent_again_and_found_done() {
         [exit status: 7]
     "#]]);
     assert_eq!(sandbox.weights("sockshop-production", "carts", 0), [100, 0]);
+}
+
+#[test]
+fn a_patch_whose_answer_is_lost_is_known_to_be_done() {
+    let sandbox = Sandbox::with_faults(&["lost@patch:1"]);
+    let outcome = tidegate("shift carts --weights 80/20 --error-unchanged -o json").on(&sandbox).run();
+    assert_eq!(outcome.status, Some(0), "{outcome}");
+    assert!(outcome.stdout.contains(r#""result": "changed""#), "{outcome}");
+    assert_eq!(sandbox.weights("sockshop-production", "carts", 0), [80, 20]);
+    // A refusal of the second try says nothing about the first.
+    let sandbox = Sandbox::with_faults(&["lost@patch:1", "500@patch:2"]);
+    tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
+    assert_eq!(sandbox.weights("sockshop-production", "carts", 0), [80, 20]);
+}
+
+#[test]
+fn a_lost_answer_in_a_group_is_undone_with_the_others() {
+    // Two dry runs; the first patch is carried out and its answer lost, the second is refused.
+    let sandbox = Sandbox::with_faults(&["lost@patch:3", "500@patch:4"]);
+    let outcome = tidegate("shift product review -n hands-on --weights old=0,new=100").on(&sandbox).run();
+    assert_eq!(outcome.status, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("all of them stand as they did before"), "{outcome}");
+    assert_eq!(sandbox.weights("hands-on", "product-vs", 1), [100, 0]);
+    assert_eq!(sandbox.weights("hands-on", "review-vs", 1), [100, 0]);
 }
 
 #[test]
@@ -425,11 +449,12 @@ fn a_patch_of_which_nothing_can_be_found_out_is_not_called_unwritten() {
 
 #[test]
 fn a_group_does_not_claim_to_stand_as_before_where_that_is_not_known() {
-    // Two reads in one list, two dry runs; then no patch and no read is answered.
-    let faults =
-        ["reset@patch:3", "reset@patch:4", "reset@patch:5", "reset@patch:6", "reset@patch:7", "reset@patch:8", "reset@get"];
-    let sandbox = Sandbox::with_faults(&faults);
+    // One list and two dry runs are answered; then no patch is, and no read.
+    let lost = (3..=8).map(|nth| format!("lost@patch:{nth}")).chain((2..=7).map(|nth| format!("reset@get:{nth}")));
+    let faults: Vec<String> = lost.collect();
+    let sandbox = Sandbox::with_faults(&faults.iter().map(String::as_str).collect::<Vec<_>>());
     let outcome = tidegate("shift product review -n hands-on --weights old=0,new=100 --no-preflight").on(&sandbox).run();
-    assert!(!outcome.stderr.contains("all of them stand as they did before"), "{outcome}");
-    assert_ne!(outcome.status, Some(0), "{outcome}");
+    assert_eq!(outcome.status, Some(20), "{outcome}");
+    assert!(outcome.stderr.contains("what stands is not known of all of them"), "{outcome}");
+    assert!(outcome.stderr.contains("`tidegate rollback product -n hands-on`"), "{outcome}");
 }

@@ -115,8 +115,9 @@ impl Comparison {
         }
     }
 
-    /// Takes in what both versions did in the same interval, which lasted so many seconds. The share of the traffic may change from one to the next; an
-    /// interval in which one of them had no requests says nothing about the other, and only its requests are counted.
+    /// Takes in what both versions did in the same interval, which lasted so many seconds. The share of the traffic may
+    /// change from one to the next; an interval in which one of them had no requests says nothing about the other, and
+    /// only its requests are counted.
     pub fn look(&mut self, candidate: Counts, stable: Counts, seconds: f64) {
         self.candidate += candidate;
         self.stable += stable;
