@@ -224,13 +224,21 @@ history: a list of revisions
 
 shift, promote, rollback: a list of changes
   change        object, namespace, name, error, routes,
-                result (changed, unchanged, refused, undone, stuck, left)
+                result (changed, unchanged, refused, unknown, undone, stuck,
+                left)
   route         route, name, destinations
   destination   name, before, after
 
 With --dry-run, for one object: the RFC 6902 document that
 `kubectl patch --type=json` accepts; for several a list of
 {object, namespace, patch}.
+
+evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
+                error, score, maxScore, objectives {pass, warning}, compared,
+                notes, indicators, basis (the gate file and what was measured:
+                --from-evidence comes to the same verdict)
+  indicator     id, source, query, values, limits, score, maxScore, status, why,
+                breaches, compared, key
 
 version: client, server
 
@@ -280,6 +288,8 @@ const RBAC: &str = "\
 #   tidegate help rbac | kubectl apply -n NAMESPACE -f -
 # Bind it to who runs tidegate. With --no-preflight the first rule is enough;
 # `status -A` needs list on all of these but namespaces, in a ClusterRole.
+# `evaluate` without --prometheus needs get on services and services/proxy where
+# Prometheus runs.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:

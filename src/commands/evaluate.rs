@@ -167,6 +167,9 @@ fn window(arguments: &Evaluate, now: Option<i64>) -> Result<Window> {
 struct Source {
     prometheus: Prometheus<'static>,
     sides: Option<Sides>,
+    /// Where the first look's window began. Later looks add to its evidence: a window that moved along would be a new test
+    /// at every look, and many tests fail a good version in the end.
+    begun: Option<i64>,
 }
 
 /// The sides of a release, as the metrics tell them apart.
@@ -194,14 +197,18 @@ impl Source {
         Ok(Self {
             prometheus: Prometheus { transport, patience: settings.connection.request_timeout.as_secs_f64().min(60.0) },
             sides,
+            begun: None,
         })
     }
 
     async fn measure(&mut self, arguments: &Evaluate, gate: &Gate, previous: &[Previous]) -> Result<Evidence> {
-        let window = match &arguments.end {
+        let mut window = match &arguments.end {
             Some(_) => window(arguments, None)?,
             None => window(arguments, Some(self.clock().await?))?,
         };
+        if matches!(gate, Gate::Require(_)) {
+            window.start = *self.begun.get_or_insert(window.start);
+        }
         let answers = match gate {
             Gate::Require(terms) => self.terms(terms, window).await?,
             file => self.instant(asked(file, arguments, window)?, window).await?,
