@@ -15,12 +15,7 @@ use std::collections::BTreeMap;
 
 /// How a service is named in the namespace of a stage.
 pub fn reference(service: &str, namespace: &str) -> ServiceRef {
-    ServiceRef {
-        text: service.to_owned(),
-        name: service.to_owned(),
-        namespace: Some(namespace.to_owned()),
-        object_only: false,
-    }
+    ServiceRef { text: service.to_owned(), name: service.to_owned(), namespace: Some(namespace.to_owned()), object_only: false }
 }
 
 /// Finds the deployment that gets the version in a stage, and remembers what stands.
@@ -44,15 +39,17 @@ pub async fn look(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<Befo
     let deployment = match stage.plan.place {
         Place::Direct => single(cluster, &deployments, run, stage).await?,
         Place::Idle | Place::IdleAtOnce => {
-            let (found, rules) =
-                tokio::join!(service(cluster, run, stage), cluster.rules(Some(&stage.namespace), false));
+            let (found, rules) = tokio::join!(service(cluster, run, stage), cluster.rules(Some(&stage.namespace), false));
             let (service, rules) = (found?, rules?);
             let sides = Sides::of(&service, stage, run.terms.to.as_deref())?;
-            let own = |label: &str| behind(cluster, &deployments, &rules, stage, &sides.route, label);
-            let (idle, serving) = (own(&sides.idle).await?, own(&sides.serving).await?);
+            let idle = behind(cluster, &deployments, &rules, stage, &sides.route, &sides.idle).await?;
+            let serving = behind(cluster, &deployments, &rules, stage, &sides.route, &sides.serving).await?;
             if idle.pointer("/metadata/uid") == serving.pointer("/metadata/uid") {
                 let name = text(idle, "/metadata/name");
-                let message = format!("{} and {} of `{}` in {} are both deployment {name}", sides.idle, sides.serving, run.service, stage.namespace);
+                let message = format!(
+                    "{} and {} of `{}` in {} are both deployment {name}",
+                    sides.idle, sides.serving, run.service, stage.namespace
+                );
                 return Err(Error::usage(message).hint("each colour needs a deployment of its own"));
             }
             serving_pods = rollout::replicas(serving);
@@ -97,8 +94,10 @@ pub async fn service(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<S
 }
 
 fn not_onboarded(run: &Run, stage: &StageRun) -> Error {
-    let message = format!("stage {} of {} has no service `{}` (namespace {})", stage.stage, run.project, run.service, stage.namespace);
-    Error::not_found(message).hint(format!("`tidegate onboard service {} --project {} --help` says how", run.service, run.project))
+    let message =
+        format!("stage {} of {} has no service `{}` (namespace {})", stage.stage, run.project, run.service, stage.namespace);
+    Error::not_found(message)
+        .hint(format!("`tidegate onboard service {} --project {} --help` says how", run.service, run.project))
 }
 
 /// Which side of a route serves, and which has no traffic.
@@ -132,8 +131,9 @@ impl Sides {
         let unclear = |why: &str| Error::usage(format!("stage {}: `{}` has {told}: {why}", stage.stage, service.typed));
         let [only] = serving.as_slice() else {
             let why = if serving.is_empty() { "no destination serves" } else { "it is not clear which side is to be replaced" };
-            return Err(unclear(why)
-                .hint(format!("give one side everything first: `tidegate promote {} --to NAME`", service.typed)));
+            return Err(
+                unclear(why).hint(format!("give one side everything first: `tidegate promote {} --to NAME`", service.typed))
+            );
         };
         let idle = match (to, idle.as_slice()) {
             (Some(to), _) => {
@@ -171,7 +171,8 @@ async fn behind<'a>(
     let mut wanted = BTreeMap::new();
     if let Some((name, namespace)) = host::service_of(&host).filter(|(_, namespace)| *namespace == stage.namespace) {
         let service = cluster.object(&SERVICES, namespace, name).await?;
-        let service = service.ok_or_else(|| Error::not_found(format!("no service {name} in {namespace}, to which {label} sends")))?;
+        let service =
+            service.ok_or_else(|| Error::not_found(format!("no service {name} in {namespace}, to which {label} sends")))?;
         wanted.extend(labels(service.pointer("/spec/selector")));
     }
     if let Some(subset) = &to.subset {

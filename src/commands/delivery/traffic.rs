@@ -24,7 +24,7 @@ pub struct Mover<'a> {
     /// Until when to keep trying.
     pub deadline: Instant,
     /// Says something while it runs.
-    pub say: &'a dyn Fn(&str),
+    pub say: Box<dyn Fn(&str) + 'a>,
 }
 
 /// A change of traffic that is planned and checked.
@@ -34,18 +34,22 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The objects as the change leaves them; none where nothing changes.
+    /// The objects as the change leaves them.
     pub fn after(&self) -> Vec<Value> {
         let changes = &self.planned.changes;
-        if changes.iter().all(|change| change.patch.is_none()) {
-            return Vec::new();
-        }
         let after = |(index, object): (usize, &Object)| {
             let change = changes.iter().find(|change| change.object == index);
             let patched = change.and_then(|change| change.patch.as_ref()).and_then(|patch| patch.applied(&object.raw));
             lean(patched.unwrap_or_else(|| object.raw.clone()))
         };
         self.planned.service.objects.iter().enumerate().map(after).collect()
+    }
+}
+
+impl Prepared {
+    /// The weights that it leads to.
+    pub fn told(&self) -> String {
+        weights(&self.planned.changes)
     }
 }
 
@@ -70,8 +74,10 @@ impl Mover<'_> {
     /// As the planner and the checks say.
     pub async fn prepare(&self, run: &Run, stage: &StageRun, intent: Intent) -> Result<Prepared> {
         let mut found = self.cluster.find(&look::reference(&run.service, &stage.namespace), true).await?;
-        let mut service =
-            found.services.pop().ok_or_else(|| Error::not_found(format!("no service `{}` in {}", run.service, stage.namespace)))?;
+        let mut service = found
+            .services
+            .pop()
+            .ok_or_else(|| Error::not_found(format!("no service `{}` in {}", run.service, stage.namespace)))?;
         service.typed = format!("{} -n {}", run.service, stage.namespace);
         let changes = plan::plan(&service, &intent, None, &self.author)?;
         let mut planned = vec![(service, changes)];
@@ -133,18 +139,9 @@ impl Mover<'_> {
             let mut routes = service.routes().filter(|chosen| chosen.route.destinations().len() > 1);
             return Ok(routes.next().map(|chosen| crate::ui::weights_of(&chosen.route.weights())).unwrap_or_default());
         }
-        let ours = service.objects.iter().any(|object| object.release.as_ref().is_some_and(|one| one.by == self.author.by));
-        if !ours || !stage.routed.is_empty() {
-            let writer = service.objects.iter().find_map(|object| object.writer.as_ref());
-            let who = writer.map_or("somebody else", |writer| &writer.manager);
-            let message = format!("the traffic of `{}` was moved by {who} meanwhile", service.typed);
-            return Err(Error::new(Kind::Conflict, message));
-        }
-        let changes = plan::plan(&service, &Intent::Rollback, None, &self.author)?;
-        let told = weights(&changes);
-        let mut planned = [Planned { service, changes, outcomes: Vec::new() }];
-        self.drive(&Intent::Rollback, &mut planned).await?;
-        Ok(told)
+        let writer = service.objects.iter().find_map(|object| object.writer.as_ref());
+        let who = writer.map_or("somebody else", |writer| &writer.manager);
+        Err(Error::new(Kind::Conflict, format!("the traffic of `{}` was moved by {who} meanwhile", service.typed)))
     }
 
     async fn drive(&self, intent: &Intent, planned: &mut [Planned]) -> Result<()> {
@@ -155,7 +152,7 @@ impl Mover<'_> {
             author: &self.author,
             journal: self.journal,
             deadline: self.deadline,
-            say: self.say,
+            say: &self.say,
         };
         run.drive(planned, DryRun::No).await;
         for outcome in planned.iter().flat_map(|one| &one.outcomes) {

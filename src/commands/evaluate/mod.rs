@@ -1,7 +1,7 @@
 //! `evaluate`: may this version have the traffic?
 
 mod judge;
-mod question;
+pub(super) mod question;
 mod report;
 mod sides;
 mod source;

@@ -142,8 +142,13 @@ fn trouble(pod: &Value) -> Option<Trouble> {
             let (reason, message) = (text(status, "/state/waiting/reason"), text(status, "/state/waiting/message"));
             let gravity = match reason {
                 "InvalidImageName" => Gravity::Final,
-                "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "CreateContainerConfigError"
-                | "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff" => Gravity::Grave,
+                "ErrImagePull"
+                | "ImagePullBackOff"
+                | "ErrImageNeverPull"
+                | "CreateContainerConfigError"
+                | "CreateContainerError"
+                | "RunContainerError"
+                | "CrashLoopBackOff" => Gravity::Grave,
                 _ => continue,
             };
             let exit = status.pointer("/lastState/terminated/exitCode").and_then(Value::as_i64);
@@ -156,7 +161,8 @@ fn trouble(pod: &Value) -> Option<Trouble> {
         }
     }
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let unscheduled = conditions.into_iter().find(|one| text(one, "/type") == "PodScheduled" && text(one, "/status") == "False")?;
+    let unscheduled =
+        conditions.into_iter().find(|one| text(one, "/type") == "PodScheduled" && text(one, "/status") == "False")?;
     let message = first_line(text(unscheduled, "/message"));
     Some(Trouble { gravity: Gravity::Light, text: format!("pod {name}: {}: {message}", text(unscheduled, "/reason")) })
 }
@@ -225,9 +231,7 @@ mod tests {
     #[test]
     fn a_rollout_says_what_it_waits_for_and_why_it_fails() {
         let mut one = deployment(&[("carts", "carts:2")]);
-        let pod = |status: Value| {
-            json!({"metadata": {"name": "carts-x"}, "spec": {"containers": [{"name": "carts", "image": "carts:2"}]}, "status": status})
-        };
+        let pod = |status: Value| json!({"metadata": {"name": "carts-x"}, "spec": {"containers": [{"name": "carts", "image": "carts:2"}]}, "status": status});
         let at = |one: &Value, pods: &[Value]| progress(one, pods, "carts", "carts:2");
         assert_eq!(at(&one, &[]), Progress::Done { pods: 2 });
         one["metadata"]["generation"] = json!(3);
@@ -240,10 +244,7 @@ mod tests {
         let pull = waiting("ImagePullBackOff", "Back-off pulling image \"carts:2\"");
         let told = "pod carts-x: ImagePullBackOff: Back-off pulling image \"carts:2\"";
         assert_eq!(at(&one, std::slice::from_ref(&pull)), Progress::Troubled(told.into()));
-        assert_eq!(
-            at(&one, &[waiting("InvalidImageName", "")]),
-            Progress::Hopeless("pod carts-x: InvalidImageName".into())
-        );
+        assert_eq!(at(&one, &[waiting("InvalidImageName", "")]), Progress::Hopeless("pod carts-x: InvalidImageName".into()));
         assert_eq!(at(&one, &[waiting("ContainerCreating", "")]), Progress::Waiting("1 of 2 pods ready".into()));
         let crash = pod(json!({"containerStatuses": [{
             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},

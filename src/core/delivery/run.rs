@@ -58,6 +58,8 @@ pub struct Terms {
     pub evaluation: u64,
     /// How long tests may take, in seconds.
     pub tests: u64,
+    /// How long the metrics of what has just happened may take to arrive, in seconds.
+    pub settle: u64,
     /// The container that gets the image, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,

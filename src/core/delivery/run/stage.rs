@@ -179,6 +179,9 @@ pub struct StageRun {
     /// How it ended; before that, how it will end when everything is back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
+    /// What was due when it turned out not to pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Phase>,
     /// Why it ended so, or what was last said of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -224,6 +227,7 @@ impl StageRun {
             namespace: namespace.to_owned(),
             phase: Phase::Ahead,
             end: None,
+            failed: None,
             reason: String::new(),
             plan,
             before: None,
@@ -260,6 +264,11 @@ impl StageRun {
         .collect()
     }
 
+    /// What the gate said: `pass`, `warning`, `fail`, `inconclusive`.
+    pub fn verdict(&self) -> Option<String> {
+        self.evidence.as_ref()?.get("verdict")?.as_str().map(str::to_owned)
+    }
+
     pub(super) fn begin(&mut self, warned: bool) {
         self.phase = self.path(warned).first().copied().unwrap_or(Phase::Ended);
     }
@@ -279,6 +288,7 @@ impl StageRun {
     /// Back to what stood before.
     pub(super) fn back(&mut self, end: End, why: String) {
         self.end = Some(end);
+        self.failed = Some(self.phase);
         self.reason = why;
         let routes = [Phase::Shift, Phase::Share, Phase::Promote];
         // A shift that was due may have been carried out by a process that is gone, or its answer was lost.
