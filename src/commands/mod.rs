@@ -120,6 +120,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Status(arguments) => status::run(context, arguments).await,
         Command::History(arguments) => history::run(context, arguments).await,
         Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
+        Command::Create { command } => delivery::create(context, command).await,
+        Command::Delete { command } => delivery::delete(context, command).await,
+        Command::Get { command } => delivery::get(context, command).await,
+        Command::Onboard { command } => delivery::onboard(context, command).await,
+        Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,

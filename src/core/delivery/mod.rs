@@ -4,5 +4,6 @@
 //! what it does next. The driver is `commands::delivery`.
 
 pub mod image;
+pub mod inventory;
 pub mod project;
 pub mod shipyard;
