@@ -4,6 +4,7 @@
 //! what it does next. The driver is `commands::delivery`.
 
 pub mod image;
+pub mod inventory;
 pub mod project;
 pub mod rollout;
 pub mod run;
