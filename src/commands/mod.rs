@@ -1,6 +1,7 @@
 //! One file a command: arguments in, report out.
 
 mod change;
+mod delivery;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod evaluate;

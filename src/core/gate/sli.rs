@@ -1,10 +1,10 @@
 //! `sli.yaml`: the queries behind the indicators of an SLO.
 
-use super::lint::{self, Finding, Findings, join};
 use super::placeholders::Context;
 use super::slo::Slo;
-use super::yaml;
+use crate::core::lint::{self, Finding, Findings, join};
 use crate::core::suggest;
+use crate::core::yaml;
 use crate::error::{Error, Result};
 
 /// The queries by indicator, in the order of the file.

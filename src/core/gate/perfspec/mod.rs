@@ -31,8 +31,8 @@ mod query;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding};
 use super::placeholders::Context;
+use crate::core::lint::{self, Finding};
 use crate::error::Result;
 pub use output::pitometer;
 pub use query::Query;

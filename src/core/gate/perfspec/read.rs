@@ -2,8 +2,8 @@
 
 use super::query::SOURCES;
 use super::{Indicator, Number, Perfspec, Query, Threshold, Thresholds};
-use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
+use crate::core::lint::{Findings, join};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Where in a gate file's text something stands. JSON is read as the YAML that it is.
+//! Where in a file's text something stands. JSON is read as the YAML that it is.
 
 use granit_parser::{Event, Marker, Parser};
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub struct Position {
 
 /// The places of all keys and list entries of a text.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     by_pointer: BTreeMap<String, Position>,
     /// The keys that their map has before.
     pub repeated: Vec<String>,
@@ -42,7 +42,7 @@ enum Frame {
 }
 
 /// Finds the places of `text`, as far as it can be read.
-pub(super) fn places(text: &str) -> Places {
+pub(crate) fn places(text: &str) -> Places {
     let mut places = Places::default();
     let mut frames: Vec<Frame> = Vec::new();
     for next in Parser::new_from_str(text) {
@@ -105,7 +105,7 @@ fn position(marker: &Marker) -> Position {
 }
 
 /// The line of a position, numbered, and a caret below the column.
-pub(super) fn excerpt(text: &str, at: Position) -> String {
+pub(crate) fn excerpt(text: &str, at: Position) -> String {
     let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
     // Tabs stay tabs, so that the caret stands where the terminal puts the character.
     let before: String = line.chars().take(at.column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();

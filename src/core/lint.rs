@@ -1,4 +1,4 @@
-//! What is wrong, or surely not meant, in a gate file: findings that point at the line.
+//! What is wrong, or surely not meant, in a file: findings that point at the line.
 
 use super::locate;
 pub use super::locate::Position;
@@ -48,7 +48,7 @@ impl Finding {
 
 /// Collects the findings of one file while it is read.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Something wrong.
@@ -108,7 +108,7 @@ impl Findings {
 }
 
 /// The errors among `findings` as one error; none where there are only warnings.
-pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
+pub(crate) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
     let errors: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -118,7 +118,7 @@ pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Err
 }
 
 /// A pointer to a member.
-pub(super) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
+pub(crate) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", member.to_string().replace('~', "~0").replace('/', "~1"))
 }
 

@@ -1,11 +1,11 @@
 //! YAML as a tree of JSON values, with the scalars that Go's YAML reader takes for texts.
 
+use super::gate::number;
 use super::lint::Findings;
-use super::number;
 use serde_json::{Map, Value};
 
 /// Reads the one document of `text`, merge keys applied. What cannot be read is a finding.
-pub(super) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value>> {
+pub(crate) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value>> {
     let parsed = serde_yaml::from_str::<serde_yaml::Value>(text.trim_start_matches('\u{feff}')).and_then(|mut value| {
         value.apply_merge()?;
         serde_yaml::from_value::<Value>(value)
@@ -29,7 +29,7 @@ pub(super) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value
 }
 
 /// A text; numbers and truth values are taken for one, as Go's reader does where a text is due.
-pub(super) fn scalar(value: &Value) -> Option<String> {
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(written) => Some(written.as_f64().map_or_else(|| written.to_string(), number::text)),

@@ -1,0 +1,3 @@
+//! Projects, their services, and what is delivered to them.
+
+pub(super) mod project;
