@@ -4,5 +4,8 @@
 //! what it does next. The driver is `commands::delivery`.
 
 pub mod image;
+pub mod ingress;
+pub mod pod;
 pub mod project;
 pub mod shipyard;
+pub mod tests;
