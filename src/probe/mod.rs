@@ -51,3 +51,6 @@ fn headers(fields: &[(String, String)]) -> Result<HeaderMap> {
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Pure: what a shipyard says, what an image reference means, which objects a service has in a stage, where a run stands and
 //! what it does next. The driver is `commands::delivery`.
 
+pub mod events;
 pub mod image;
 pub mod ingress;
 pub mod pod;
