@@ -1,9 +1,11 @@
 //! Runs a stage's tests: finds the way to the version, asks, counts, reports.
 
+use super::target::{self, Version};
 use crate::cluster::{Cluster, PODS, Place, SERVICES, ServicePort};
 use crate::commands::Context;
 use crate::core::delivery::pod;
-use crate::core::delivery::tests::{Report, Target, TestPlan, Through, Work, expand};
+use crate::core::delivery::shipyard::TestStrategy;
+use crate::core::delivery::tests::{Report, Suite, Target, TestPlan, Through, Work, expand};
 use crate::error::{Error, Kind, Result};
 use crate::probe::{self, Forwarder};
 use crate::ui::printable;
@@ -11,6 +13,41 @@ use crate::web::{Call, Exchange, Pass};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
+
+/// Which of a service's tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// What it must answer before it is given traffic.
+    Smoke,
+    /// What the stage's strategy asks for.
+    Of(TestStrategy),
+}
+
+/// Runs a test of a service on a version; none where the stage has no tests. `suite` is the file's name and text, where there
+/// is one.
+///
+/// # Errors
+/// As [`run`], and `Usage` for a file that cannot be read.
+pub async fn test(
+    context: &Context,
+    cluster: &Cluster,
+    version: Version<'_>,
+    which: Which,
+    suite: Option<(&str, &str)>,
+    deadline: Instant,
+) -> Result<Option<Report>> {
+    let suite = match suite {
+        Some((file, text)) => Suite::parse(file, text)?,
+        None => Suite::built_in(),
+    };
+    let plan = match which {
+        Which::Smoke => Some(suite.smoke()),
+        Which::Of(strategy) => suite.plan(strategy).cloned(),
+    };
+    let Some(plan) = plan else { return Ok(None) };
+    let target = target::find(cluster, version, plan.through == Through::Ingress).await?;
+    run(context, cluster, &plan, &target, deadline).await.map(Some)
+}
 
 /// Runs a test until `deadline`. What the version does wrong is in the report.
 ///

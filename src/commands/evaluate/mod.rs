@@ -4,7 +4,7 @@ mod history;
 mod judge;
 mod question;
 mod replay;
-mod report;
+pub(super) mod report;
 mod sides;
 mod source;
 
