@@ -19,6 +19,7 @@ pub use project::{
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
 
+pub use crate::core::duration::parse as duration;
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -383,49 +384,4 @@ pub enum Shell {
     Powershell,
     /// zsh
     Zsh,
-}
-
-/// Reads a duration: `90s`, `1m30s`, `500ms`, `2h`; a unit is needed, but for `0`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration: write `30s`, `5m` or `1h30m`");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(wrong)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit_end = rest[digits..].find(|letter: char| letter.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
-        let seconds = match &rest[digits..unit_end] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(wrong()),
-        };
-        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        rest = &rest[unit_end..];
-    }
-    match text.is_empty() {
-        true => Err(wrong()),
-        false => Ok(total),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for text in ["", "90", "s", "1d", "-1s", "1e400h", "1m 30s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

@@ -7,16 +7,23 @@ mod delete;
 mod drive;
 mod gate;
 mod get;
+#[allow(dead_code)] // for the engine
+pub(super) mod ingress;
+mod job;
 mod lease;
 mod lock;
 mod look;
+#[allow(dead_code)] // for the engine
+pub(super) mod notify;
 mod onboard;
 pub(super) mod project;
 mod resources;
 mod rollout;
 pub(super) mod send;
 mod store;
+pub(super) mod target;
 mod tell;
+pub(super) mod tests;
 mod traffic;
 
 use super::Context;
