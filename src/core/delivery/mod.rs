@@ -5,8 +5,8 @@
 
 pub mod events;
 pub mod image;
-pub mod inventory;
 pub mod ingress;
+pub mod inventory;
 pub mod pod;
 pub mod project;
 pub mod rollout;
