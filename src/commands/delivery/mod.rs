@@ -1,6 +1,7 @@
 //! Projects, their services, and what is delivered to them.
 
 mod apply;
+mod blueprints;
 mod create;
 mod delete;
 mod get;

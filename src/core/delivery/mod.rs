@@ -5,5 +5,7 @@
 
 pub mod image;
 pub mod inventory;
+pub mod objects;
 pub mod project;
 pub mod shipyard;
+pub mod template;
