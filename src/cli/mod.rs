@@ -1,6 +1,7 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
 mod connection;
+mod delivery;
 mod evaluate;
 mod help;
 mod project;
@@ -8,6 +9,7 @@ mod project;
 mod sandbox;
 
 pub use connection::Connection;
+pub use delivery::{ApprovalFinished, Event, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
 pub use help::{TOPICS, Topic};
 pub use project::{
@@ -17,6 +19,7 @@ pub use project::{
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
 
+pub use crate::core::duration::parse as duration;
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -85,6 +88,29 @@ pub enum Command {
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
     Evaluate(Box<Deferred<Evaluate>>),
+    /// Send a new version through the stages of a project
+    #[command(long_about = delivery::SEND, subcommand_required = true, arg_required_else_help = true)]
+    Send {
+        /// What to send
+        #[command(subcommand)]
+        what: Send,
+    },
+    /// Trigger a delivery, as keptn's command line does
+    #[command(long_about = delivery::TRIGGER, hide = true, subcommand_required = true, arg_required_else_help = true)]
+    Trigger {
+        /// What to trigger
+        #[command(subcommand)]
+        what: Trigger,
+    },
+    /// Let a delivery go on that waits for approval
+    #[command(long_about = delivery::APPROVE)]
+    Approve(OfRun),
+    /// Go on with a delivery whose process is gone
+    #[command(long_about = delivery::RESUME)]
+    Resume(OfRun),
+    /// End a delivery, and go back in the stage that it is in
+    #[command(long_about = delivery::ABORT)]
+    Abort(OfRun),
     /// Make a project
     #[command(long_about = project::CREATE, subcommand_required = true, arg_required_else_help = true)]
     Create {
@@ -358,49 +384,4 @@ pub enum Shell {
     Powershell,
     /// zsh
     Zsh,
-}
-
-/// Reads a duration: `90s`, `1m30s`, `500ms`, `2h`; a unit is needed, but for `0`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration: write `30s`, `5m` or `1h30m`");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(wrong)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit_end = rest[digits..].find(|letter: char| letter.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
-        let seconds = match &rest[digits..unit_end] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(wrong()),
-        };
-        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        rest = &rest[unit_end..];
-    }
-    match text.is_empty() {
-        true => Err(wrong()),
-        false => Ok(total),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for text in ["", "90", "s", "1d", "-1s", "1e400h", "1m 30s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

@@ -164,6 +164,9 @@ pub enum Get {
     /// List artifacts
     #[command(visible_alias = "artifact", long_about = GET_ARTIFACTS)]
     Artifacts(List),
+    /// List deliveries
+    #[command(visible_alias = "run", aliases = ["event", "events"], long_about = super::delivery::GET_RUNS)]
+    Runs(super::Runs),
 }
 
 /// `onboard`

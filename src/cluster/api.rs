@@ -233,7 +233,7 @@ pub fn rejection(reply: &Reply, object: &Object) -> Error {
     wording::refusal(reply, &object.title())
 }
 
-const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
 /// A request that got no answer.
 struct Failure {

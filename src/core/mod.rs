@@ -6,6 +6,7 @@ pub mod check;
 pub mod conflict;
 pub mod delivery;
 mod draft;
+pub mod duration;
 pub mod gate;
 pub mod host;
 pub mod judge;

@@ -1,14 +1,9 @@
 //! The transport to a metrics source: directly, or through somebody who is nearer to it.
 
 use crate::error::{Error, Kind, Result};
+use crate::web::{Access, Call, Site, form};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use std::path::PathBuf;
+use http::{HeaderMap, HeaderValue, Method, header};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -73,25 +68,10 @@ impl Transport<'_> {
     }
 }
 
-/// What a direct connection needs beside the URL.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    /// A bearer token.
-    pub token: Option<String>,
-    /// Further headers, as `X-Scope-OrgID` for Mimir.
-    pub headers: Vec<(String, String)>,
-    /// A file with the certificate authority of the source, instead of the system's.
-    pub certificate_authority: Option<PathBuf>,
-    /// How long one request may take.
-    pub timeout: Duration,
-}
-
 /// A connection by URL.
 pub struct Direct {
-    base: Uri,
-    headers: HeaderMap,
+    site: Site,
     timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Direct {
@@ -100,157 +80,28 @@ impl Direct {
     /// # Errors
     /// `Usage` for a URL, header or certificate file that cannot be used.
     pub fn new(url: &str, access: &Access) -> Result<Self> {
-        let wrong = || {
-            Error::usage(format!("`{}` is not the URL of a metrics source", url.escape_debug()))
-                .hint("write it as `http://HOST:PORT`")
-        };
-        let base: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
-        if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
-            return Err(wrong());
-        }
-        let mut headers = HeaderMap::new();
-        let secret = |text: String| {
-            let mut value =
-                HeaderValue::from_str(&text).map_err(|_| Error::usage("the token has letters that a header cannot carry"))?;
-            value.set_sensitive(true);
-            Ok::<_, Error>(value)
-        };
-        if let Some(token) = &access.token {
-            headers.insert(header::AUTHORIZATION, secret(format!("Bearer {}", token.trim()))?);
-        } else if let Some((user, _)) = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
-            use base64::Engine as _;
-            let coded = base64::engine::general_purpose::STANDARD.encode(decoded(user));
-            headers.insert(header::AUTHORIZATION, secret(format!("Basic {coded}"))?);
-        }
-        for (name, value) in &access.headers {
-            let wrong = || Error::usage(format!("`{}` is not a header", name.escape_debug()));
-            let name: HeaderName = name.parse().map_err(|_| wrong())?;
-            headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
-        }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(access.timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(access, base.scheme_str() == Some("https"))?)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { base, headers, timeout: access.timeout, client })
+        Ok(Self { site: Site::new(url, access, "a metrics source")?, timeout: access.timeout })
     }
 
     async fn send(&self, ask: &Ask) -> Result<Answer> {
-        let authority =
-            self.base.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default()).unwrap_or_default();
-        let path = self.base.path().trim_end_matches('/');
         let form = form(&ask.fields);
-        let mut url = format!("{}://{authority}{path}{}", self.base.scheme_str().unwrap_or("http"), ask.path);
-        let mut body = Bytes::new();
-        match ask.method {
-            Method::POST => body = Bytes::from(form),
-            _ => url += &format!("?{form}"),
-        }
-        let lost = |why: &str| Error::new(Kind::Unreachable, format!("cannot reach the metrics source {authority}: {why}"));
-        let mut request = Request::builder().method(&ask.method).uri(url);
-        if ask.method == Method::POST {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(body)).map_err(|error| lost(&error.to_string()))?;
-        let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| lost(&innermost(&error)))?;
-            let status = response.status().as_u16();
-            let body = http_body_util::Limited::new(response.into_body(), MOST_BYTES).collect().await;
-            let body = body.map_err(|error| lost(&error.to_string()))?.to_bytes();
-            Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+        let mut headers = HeaderMap::new();
+        let (path, body) = match ask.method {
+            Method::POST => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+                (ask.path.clone(), Bytes::from(form))
+            }
+            _ => (format!("{}?{form}", ask.path), Bytes::new()),
         };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(lost(&format!("no answer within {} s", self.timeout.as_secs_f64()))),
-        }
-    }
-}
-
-/// Trust in the authority of the file, else in the system's. The system's store is read only for `https` sources.
-fn trust(access: &Access, needed: bool) -> Result<rustls::ClientConfig> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
-    if !needed {
-        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let Some(file) = &access.certificate_authority else {
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        let builder = builder
-            .with_platform_verifier()
-            .map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
-        return Ok(builder.with_no_client_auth());
-    };
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let wrong = |why: String| Error::usage(format!("{} has no certificate", file.display())).caused_by(why);
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
-        roots.add(certificate.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// `application/x-www-form-urlencoded`.
-pub fn form(fields: &[(String, String)]) -> String {
-    fields.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
-/// The text behind percent-encoding, as in the user information of a URL.
-fn decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        plain.push(code.unwrap_or(bytes[at]));
-        at += if code.is_some() { 3 } else { 1 };
-    }
-    plain
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = error.to_string();
-        source = error.source();
-    }
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_carry_any_query() {
-        let fields = [("query".to_owned(), r#"rate(x{a="b c"}[1m])+1"#.to_owned())];
-        assert_eq!(form(&fields), "query=rate%28x%7Ba%3D%22b%20c%22%7D%5B1m%5D%29%2B1");
-        assert_eq!(decoded("us%40er:p%3Aw%"), b"us@er:p:w%");
-    }
-
-    #[test]
-    fn what_is_no_url_is_refused() {
-        let access = Access { timeout: Duration::from_secs(1), ..Access::default() };
-        for url in ["", "prometheus:9090", "ftp://x", "http://", "/x"] {
-            assert!(Direct::new(url, &access).is_err(), "{url}");
+        let call = Call { method: ask.method.clone(), path, headers, body, keep: MOST_BYTES, timeout: self.timeout };
+        let lost = |why: &str| {
+            let authority = self.site.authority();
+            Error::new(Kind::Unreachable, format!("cannot reach the metrics source {authority}: {why}"))
+        };
+        let answer = self.site.send(call).await.map_err(|why| lost(&why))?;
+        match answer.cut {
+            true => Err(lost("length limit exceeded")),
+            false => Ok(Answer { status: answer.status, body: answer.text() }),
         }
     }
 }

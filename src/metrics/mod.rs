@@ -5,5 +5,6 @@
 mod http;
 mod prometheus;
 
-pub use http::{Access, Answer, Ask, Direct, Transport, form};
+pub use crate::web::{Access, form};
+pub use http::{Answer, Ask, Direct, Transport};
 pub use prometheus::Prometheus;

@@ -13,7 +13,10 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 pub async fn run(context: &Context, command: Get) -> Result<()> {
-    let (Get::Projects(list) | Get::Stages(list) | Get::Services(list) | Get::Artifacts(list)) = &command;
+    let list = match &command {
+        Get::Projects(list) | Get::Stages(list) | Get::Services(list) | Get::Artifacts(list) => list,
+        Get::Runs(arguments) => return super::control::runs(context, arguments).await,
+    };
     let (_, cluster) = context.connect(None).await?;
     let names: Vec<String> = match &list.project {
         Some(name) => vec![name.clone()],
@@ -31,8 +34,13 @@ pub async fn run(context: &Context, command: Get) -> Result<()> {
     let shown = match &command {
         Get::Projects(_) => self::projects(&cluster, &projects).await?,
         Get::Stages(_) => stages(&projects),
+<<<<<<< HEAD
         Get::Services(_) => services(&placed(&cluster, &projects).await?, list.output == Format::Wide),
         Get::Artifacts(_) => artifacts(&placed(&cluster, &projects).await?),
+=======
+        Get::Services(_) => services(&placed(&cluster, &projects).await?),
+        Get::Artifacts(_) | Get::Runs(_) => artifacts(&placed(&cluster, &projects).await?),
+>>>>>>> sandbox
     };
     show(context, list, shown);
     Ok(())

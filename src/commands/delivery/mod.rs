@@ -1,16 +1,37 @@
 //! Projects, their services, and what is delivered to them.
 
 mod apply;
+<<<<<<< HEAD
 mod blueprints;
+=======
+pub(super) mod control;
+>>>>>>> sandbox
 mod create;
 mod delete;
+mod drive;
+mod gate;
 mod get;
+#[allow(dead_code)] // for the engine
+pub(super) mod ingress;
+mod job;
+mod lease;
+mod lock;
+mod look;
+#[allow(dead_code)] // for the engine
+pub(super) mod notify;
 mod onboard;
 pub(super) mod project;
 mod resources;
+mod rollout;
+pub(super) mod send;
+mod store;
+pub(super) mod target;
+mod tell;
+pub(super) mod tests;
+mod traffic;
 
 use super::Context;
-use crate::cli::{AddResource, Create, Delete, Get, Onboard};
+use crate::cli::{AddResource, Create, Delete, Event, Get, Onboard, Send};
 use crate::error::Result;
 
 pub(super) async fn create(context: &Context, command: Create) -> Result<()> {
@@ -34,4 +55,14 @@ pub(super) async fn onboard(context: &Context, command: Onboard) -> Result<()> {
 
 pub(super) async fn add_resource(context: &Context, arguments: AddResource) -> Result<()> {
     resources::run(context, arguments).await
+}
+
+/// `send`
+pub(super) async fn send(context: &Context, what: Send) -> Result<()> {
+    match what {
+        Send::NewArtifact(arguments) | Send::Event { event: Event::NewArtifact(arguments) } => {
+            send::new_artifact(context, arguments.0).await
+        }
+        Send::Event { event: Event::ApprovalFinished(event) } => control::approve(context, event.into()).await,
+    }
 }

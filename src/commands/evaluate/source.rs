@@ -69,18 +69,25 @@ impl Source {
             Some(end) => question.span.window(end)?,
             None => question.span.window(self.clock().await?)?,
         };
-        let answers = match &question.gate {
-            Gate::Require(terms) => {
-                window.start = *self.begun.get_or_insert(window.start);
-                self.terms(terms, window).await?
-            }
-            _ => self.instant(question.queries(window)?, window).await?,
-        };
-        Ok((window, answers))
+        if matches!(question.gate, Gate::Require(_)) {
+            window.start = *self.begun.get_or_insert(window.start);
+        }
+        Ok((window, self.at(question, window).await?))
+    }
+
+    /// What the gate asks for, of one window.
+    ///
+    /// # Errors
+    /// `Unreachable` where there is no answer.
+    pub async fn at(&self, question: &Question, window: Window) -> Result<Vec<Answer>> {
+        match &question.gate {
+            Gate::Require(terms) => self.terms(terms, window).await,
+            _ => self.instant(question.queries(window)?, window).await,
+        }
     }
 
     /// The source's time in whole seconds: windows must not depend on two clocks that agree.
-    async fn clock(&self) -> Result<i64> {
+    pub async fn clock(&self) -> Result<i64> {
         let answer = self.prometheus.clock().await?;
         let now = body(&answer.body).ok().filter(|_| (200..300).contains(&answer.status)).and_then(|body| require::latest(&body));
         #[allow(clippy::cast_possible_truncation)] // the source's time, in seconds

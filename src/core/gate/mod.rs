@@ -16,6 +16,7 @@ pub mod number;
 pub mod perfspec;
 pub mod placeholders;
 pub mod prometheus;
+pub mod replay;
 pub mod require;
 pub mod sli;
 pub mod slo;
