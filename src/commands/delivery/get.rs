@@ -1,6 +1,7 @@
 //! `get projects`, `stages`, `services`, `artifacts`.
 
 use super::create::{approval, deployment, test};
+use super::ingress;
 use super::project::{Project, names};
 use crate::cli::{Format, Get, List};
 use crate::cluster::{Cluster, DEPLOYMENTS, DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES};
@@ -34,13 +35,8 @@ pub async fn run(context: &Context, command: Get) -> Result<()> {
     let shown = match &command {
         Get::Projects(_) => self::projects(&cluster, &projects).await?,
         Get::Stages(_) => stages(&projects),
-<<<<<<< HEAD
-        Get::Services(_) => services(&placed(&cluster, &projects).await?, list.output == Format::Wide),
-        Get::Artifacts(_) => artifacts(&placed(&cluster, &projects).await?),
-=======
-        Get::Services(_) => services(&placed(&cluster, &projects).await?),
+        Get::Services(_) => services(&reached(&cluster, placed(&cluster, &projects).await?).await?, list.output == Format::Wide),
         Get::Artifacts(_) | Get::Runs(_) => artifacts(&placed(&cluster, &projects).await?),
->>>>>>> sandbox
     };
     show(context, list, shown);
     Ok(())
@@ -206,6 +202,17 @@ async fn placed(cluster: &Cluster, projects: &[Project]) -> Result<Vec<Placed>> 
         }
         own.sort_by(|(a, one), (b, other)| (&one.artifact.service, a).cmp(&(&other.artifact.service, b)));
         all.extend(own.into_iter().map(|(_, placed)| placed));
+    }
+    Ok(all)
+}
+
+/// The addresses with the port of the ingress, where it is not that of HTTP.
+async fn reached(cluster: &Cluster, mut all: Vec<Placed>) -> Result<Vec<Placed>> {
+    if all.iter().any(|one| one.artifact.url.is_some()) {
+        let gateways = json!({"metadata": {}, "spec": {"gateways": ["istio-ingressgateway"]}});
+        if let Some(address) = ingress::address(cluster, &gateways).await?.filter(|address| address.port != 80) {
+            all.iter_mut().filter_map(|one| one.artifact.url.as_mut()).for_each(|url| *url += &format!(":{}", address.port));
+        }
     }
     Ok(all)
 }

@@ -1,11 +1,8 @@
 //! Projects, their services, and what is delivered to them.
 
 mod apply;
-<<<<<<< HEAD
 mod blueprints;
-=======
 pub(super) mod control;
->>>>>>> sandbox
 mod create;
 mod delete;
 mod drive;

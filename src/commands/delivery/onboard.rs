@@ -2,16 +2,17 @@
 
 use super::apply::{self, Right, behind, on_server, printed, rights, title};
 use super::project::{Project, label};
-use super::{blueprints, resources};
+use super::{blueprints, ingress, resources};
 use crate::cli::{self, DeploymentStrategy, DryRun, OnboardService};
-use crate::cluster::{CONFIG_MAPS, Cluster, Created, Resource, SERVICES};
+use crate::cluster::{CONFIG_MAPS, Cluster, Created, Resource};
 use crate::commands::Context;
 use crate::core::delivery::objects::{Blueprint, Layout, Place, differences};
 use crate::core::delivery::project::{self, MANAGED, PROJECT};
 use crate::core::delivery::shipyard::Strategy;
 use crate::error::{Error, Kind, Result};
 use crate::ui::columns;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// An object that is to be there, and what is there.
 struct Wanted {
@@ -40,7 +41,7 @@ pub async fn run(context: &Context, arguments: OnboardService) -> Result<()> {
     let project = Project::find(&cluster, &arguments.project).await?;
     let domain = match arguments.domain {
         Some(domain) => Some(host(domain)?),
-        None => ingress(&cluster).await?,
+        None => ingress_domain(&cluster, &project).await?,
     };
     let mut objects: Vec<(String, String, Value)> = Vec::new();
     let mut places = Vec::new();
@@ -181,14 +182,10 @@ fn host(domain: String) -> Result<String> {
 }
 
 /// The domain of the ingress gateway's own address: names below it lead to it without anybody's help.
-async fn ingress(cluster: &Cluster) -> Result<Option<String>> {
-    let gateways = match cluster.list(&SERVICES, None, "istio=ingressgateway").await {
-        Ok(gateways) => gateways,
-        Err(error) if error.kind == Kind::Forbidden => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let addresses = gateways.iter().filter_map(|one| one.pointer("/status/loadBalancer/ingress/0/ip")?.as_str());
-    Ok(addresses.filter(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok()).map(|ip| format!("{ip}.nip.io")).next())
+async fn ingress_domain(cluster: &Cluster, project: &Project) -> Result<Option<String>> {
+    let route = json!({"metadata": {"namespace": project.home}, "spec": {"gateways": [format!("{}-gateway", project.name)]}});
+    let address = ingress::address(cluster, &route).await?.and_then(|address| address.host.parse::<IpAddr>().ok());
+    Ok(address.map(|address| format!("{}.nip.io", address.to_string().replace(':', "-"))))
 }
 
 /// What of the objects is there.
