@@ -1,12 +1,14 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
 mod connection;
+mod delivery;
 mod evaluate;
 mod help;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
 pub use connection::Connection;
+pub use delivery::{ApprovalFinished, Event, NewArtifact, OfRun, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
 pub use help::{TOPICS, Topic};
 #[cfg(feature = "sandbox")]
@@ -81,6 +83,29 @@ pub enum Command {
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
     Evaluate(Box<Deferred<Evaluate>>),
+    /// Send a new version through the stages of a project
+    #[command(long_about = delivery::SEND, subcommand_required = true, arg_required_else_help = true)]
+    Send {
+        /// What to send
+        #[command(subcommand)]
+        what: Send,
+    },
+    /// Trigger a delivery, as keptn's command line does
+    #[command(long_about = delivery::TRIGGER, hide = true, subcommand_required = true, arg_required_else_help = true)]
+    Trigger {
+        /// What to trigger
+        #[command(subcommand)]
+        what: Trigger,
+    },
+    /// Let a delivery go on that waits for approval
+    #[command(long_about = delivery::APPROVE)]
+    Approve(OfRun),
+    /// Go on with a delivery whose process is gone
+    #[command(long_about = delivery::RESUME)]
+    Resume(OfRun),
+    /// End a delivery, and go back in the stage that it is in
+    #[command(long_about = delivery::ABORT)]
+    Abort(OfRun),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]

@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod commands;
 mod conflict;
+mod delivery;
 mod dry_run;
 mod list;
 mod patch;

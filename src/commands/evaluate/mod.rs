@@ -2,7 +2,7 @@
 
 mod history;
 mod judge;
-mod question;
+pub(super) mod question;
 mod replay;
 pub(super) mod report;
 mod sides;

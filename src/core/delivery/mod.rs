@@ -8,5 +8,7 @@ pub mod image;
 pub mod ingress;
 pub mod pod;
 pub mod project;
+pub mod rollout;
+pub mod run;
 pub mod shipyard;
 pub mod tests;
