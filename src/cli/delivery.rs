@@ -81,6 +81,36 @@ Examples:
   # Wherever it is driven
   tidegate abort carts -p sockshop --reason 'wrong version'";
 
+pub const GET_RUNS: &str = "\
+List deliveries, the newest first, or show one in full.
+
+Examples:
+  # Of a project
+  tidegate get runs -p sockshop
+
+  # One of them, with its evidence
+  tidegate get runs -p sockshop --keptn-context 3fc5050a -o json";
+
+/// `get runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// keptn's kind of event; all of a run are shown
+    #[arg(value_name = "TYPE", hide = true)]
+    pub kind: Option<String>,
+    /// Project
+    #[arg(short, long, value_name = "NAME")]
+    pub project: String,
+    /// Only of this service
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// One run, by its id or the beginning of it
+    #[arg(long, alias = "id", value_name = "ID")]
+    pub keptn_context: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
 /// `send`
 #[derive(Debug, Subcommand)]
 pub enum Send {

@@ -4,13 +4,18 @@ mod connection;
 mod delivery;
 mod evaluate;
 mod help;
+mod project;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
 pub use connection::Connection;
-pub use delivery::{ApprovalFinished, Event, NewArtifact, OfRun, Send, Trigger};
+pub use delivery::{ApprovalFinished, Event, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
 pub use help::{TOPICS, Topic};
+pub use project::{
+    AddResource, Apply, Create, CreateProject, Delete, DeleteProject, DeploymentStrategy, Get, Layout, List, Onboard,
+    OnboardService,
+};
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
 
@@ -106,6 +111,37 @@ pub enum Command {
     /// End a delivery, and go back in the stage that it is in
     #[command(long_about = delivery::ABORT)]
     Abort(OfRun),
+    /// Make a project
+    #[command(long_about = project::CREATE, subcommand_required = true, arg_required_else_help = true)]
+    Create {
+        /// What to make
+        #[command(subcommand)]
+        command: Create,
+    },
+    /// Delete a project
+    #[command(long_about = project::DELETE, subcommand_required = true, arg_required_else_help = true)]
+    Delete {
+        /// What to delete
+        #[command(subcommand)]
+        command: Delete,
+    },
+    /// List projects, stages, services and artifacts
+    #[command(long_about = project::GET, subcommand_required = true, arg_required_else_help = true)]
+    Get {
+        /// What to list
+        #[command(subcommand)]
+        command: Get,
+    },
+    /// Give a service a place in each stage of a project
+    #[command(long_about = project::ONBOARD, subcommand_required = true, arg_required_else_help = true)]
+    Onboard {
+        /// What to onboard
+        #[command(subcommand)]
+        command: Onboard,
+    },
+    /// Add a file to a project
+    #[command(long_about = project::ADD_RESOURCE)]
+    AddResource(Box<Deferred<AddResource>>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -138,7 +174,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: exit-codes, environment, formats, gitops, rbac, weights
+        /// A command, or a topic: delivery, exit-codes, environment, formats, gitops, rbac, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

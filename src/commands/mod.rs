@@ -125,6 +125,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Approve(arguments) => delivery::control::approve(context, arguments).await,
         Command::Resume(arguments) => delivery::control::resume(context, arguments).await,
         Command::Abort(arguments) => delivery::control::abort(context, arguments).await,
+        Command::Create { command } => delivery::create(context, command).await,
+        Command::Delete { command } => delivery::delete(context, command).await,
+        Command::Get { command } => delivery::get(context, command).await,
+        Command::Onboard { command } => delivery::onboard(context, command).await,
+        Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,

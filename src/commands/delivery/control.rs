@@ -7,7 +7,7 @@ use super::project::Project;
 use super::send::TIMEOUT;
 use super::store::{self, Kept, short};
 use super::tell::{self, Teller};
-use crate::cli::{Format, OfRun};
+use crate::cli::{Format, OfRun, Runs};
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::delivery::run::{Run, Status};
@@ -74,14 +74,13 @@ pub async fn abort(context: &Context, arguments: OfRun) -> Result<()> {
 }
 
 /// Shows the runs of a project, or of one of its services, or one of them in full.
-pub async fn runs(context: &Context, arguments: &OfRuns<'_>) -> Result<()> {
-    let settings = Settings::resolve(&context.global.connection, None)?;
-    let cluster = Cluster::connect(&settings.connection).await?;
-    let project = Project::find(&cluster, arguments.project).await?;
-    let kept = store::runs(&cluster, &project.home, &project.name, arguments.service).await?;
-    let wanted = |run: &&Run| arguments.id.is_none_or(|id| run.id == id || short(&run.id) == id);
+pub async fn runs(context: &Context, arguments: &Runs) -> Result<()> {
+    let (_, cluster) = context.connect(None).await?;
+    let project = Project::find(&cluster, &arguments.project).await?;
+    let kept = store::runs(&cluster, &project.home, &project.name, arguments.service.as_deref()).await?;
+    let wanted = |run: &&Run| arguments.keptn_context.as_ref().is_none_or(|id| run.id == *id || short(&run.id) == id);
     let runs: Vec<&Run> = kept.iter().map(|kept| &kept.run).filter(wanted).collect();
-    match (arguments.id, runs.as_slice(), arguments.output) {
+    match (&arguments.keptn_context, runs.as_slice(), arguments.output) {
         (Some(id), [], _) => {
             return Err(Error::not_found(format!("`{}` has no run {}", project.name, id.escape_debug()))
                 .hint(format!("`tidegate get runs --project {}` lists them", project.name)));
@@ -93,18 +92,6 @@ pub async fn runs(context: &Context, arguments: &OfRuns<'_>) -> Result<()> {
         (_, runs, output) => context.ui.answer(&data(&tell::list(runs), output == Format::Yaml)),
     }
     Ok(())
-}
-
-/// Which runs to show.
-pub struct OfRuns<'a> {
-    /// The project.
-    pub project: &'a str,
-    /// The service; all where none is named.
-    pub service: Option<&'a str>,
-    /// The id of one run.
-    pub id: Option<&'a str>,
-    /// In which form.
-    pub output: Format,
 }
 
 async fn connect(context: &Context, arguments: &OfRun) -> Result<(Settings, Cluster)> {

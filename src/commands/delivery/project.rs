@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Project {
     /// Its name.
     pub name: String,
+    /// What it was resolved to.
+    pub record: Record,
     /// Its stages, as the shipyard says.
     pub shipyard: Shipyard,
     /// The same, each with its namespace.
@@ -113,7 +115,7 @@ impl Found {
         let record: Record =
             serde_json::from_str(&record).map_err(|error| broken(format!("{RECORD}: {error}")).hint(again(name)))?;
         let stages = record.places(&shipyard.stages)?;
-        Ok(Project { name: name.to_owned(), shipyard, stages, home: home.clone(), resources })
+        Ok(Project { name: name.to_owned(), record, shipyard, stages, home: home.clone(), resources })
     }
 }
 

@@ -268,7 +268,7 @@ fn preview(run: &Run) -> String {
             vec![stage.stage.clone(), stage.namespace.clone(), target, steps.join(", "), gate]
         })
         .collect();
-    ui::table(&["STAGE", "NAMESPACE", "DEPLOYMENT", "STEPS", "GATE"], &rows)
+    ui::columns(&["STAGE", "NAMESPACE", "DEPLOYMENT", "STEPS", "GATE"], &rows)
 }
 
 /// A random UUID (RFC 9562, version 4). The keys of the standard library's hashes are random; nothing here is secret.

@@ -178,7 +178,7 @@ fn table(run: &Run) -> String {
             ]
         })
         .collect();
-    ui::table(&["STAGE", "RESULT", "SERVES", "GATE", "WHY"], &rows)
+    ui::columns(&["STAGE", "RESULT", "SERVES", "GATE", "WHY"], &rows)
 }
 
 /// How a stage ended, or how far it is.
@@ -223,7 +223,7 @@ pub fn runs(runs: &[&Run], terminal: bool) -> String {
             ]
         })
         .collect();
-    ui::table(&["RUN", "SERVICE", "VERSION", "STATUS", "STAGE", "STARTED", "BY", "WHY"], &rows)
+    ui::columns(&["RUN", "SERVICE", "VERSION", "STATUS", "STAGE", "STARTED", "BY", "WHY"], &rows)
 }
 
 /// Several runs, for machines.

@@ -6,6 +6,7 @@
 pub mod events;
 pub mod image;
 pub mod ingress;
+pub mod inventory;
 pub mod pod;
 pub mod project;
 pub mod rollout;
