@@ -4,7 +4,7 @@
 //! delivery`.
 
 use super::{Deferred, DryRun, Format};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -217,12 +217,21 @@ pub struct NewArtifact {
     /// How long an evaluation may wait for data [default: 10m]
     #[arg(long, value_name = "DURATION", value_parser = super::duration, hide_short_help = true)]
     pub evaluation_timeout: Option<Duration>,
+    /// How long to measure before the gate is asked [default: the shipyard's, or the time of the tests, or 1m]
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, hide_short_help = true)]
+    pub timeframe: Option<Duration>,
     /// How long metrics take to arrive [default: 15s]
     #[arg(long, value_name = "DURATION", value_parser = super::duration, hide_short_help = true)]
     pub settle: Option<Duration>,
     /// How long to wait for a person, another delivery, or a server that does not answer [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = super::duration, hide_short_help = true)]
     pub timeout: Option<Duration>,
+    /// Who is told of each step, as CloudEvents: `-`, a file, or a URL; can be repeated
+    #[arg(long, value_name = "WHERE", hide_short_help = true)]
+    pub events: Vec<String>,
+    /// Whose words the events have: keptn's since 0.8 (late), or those before (early)
+    #[arg(long, value_name = "ERA", value_enum, default_value_t = EventsEra::Late, hide_short_help = true)]
+    pub events_era: EventsEra,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
@@ -232,6 +241,15 @@ pub struct NewArtifact {
     /// Waiting is the default
     #[arg(short, long, hide = true)]
     pub watch: bool,
+}
+
+/// Whose words events have
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventsEra {
+    /// keptn's before 0.8
+    Early,
+    /// keptn's since 0.8
+    Late,
 }
 
 /// `approve`, `resume`, `abort`

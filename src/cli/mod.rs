@@ -9,7 +9,7 @@ mod project;
 mod sandbox;
 
 pub use connection::Connection;
-pub use delivery::{ApprovalFinished, Event, NewArtifact, OfRun, Runs, Send, Trigger};
+pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
 pub use help::{TOPICS, Topic};
 pub use project::{

@@ -3,6 +3,7 @@
 mod bad_input;
 mod confirm;
 mod connect;
+mod delivery;
 mod dry_run;
 mod earlier;
 mod errors;

@@ -1,5 +1,6 @@
 //! `approve`, `resume`, `abort`: what is said to a run from elsewhere; `get runs`: what there is.
 
+use super::announce::Announcer;
 use super::drive::{Driver, Way, version};
 use super::lease::{self, Lease};
 use super::lock;
@@ -136,7 +137,8 @@ async fn go_on(
     let mut kept = runs.into_iter().find(|one| one.run.id == kept.run.id).unwrap_or(kept);
     kept.run.retry();
     let way = way(context, settings, cluster, arguments);
-    let driver = Driver::new(&way, kept, lease);
+    let announcer = Announcer::open(context, cluster, &kept.run)?;
+    let driver = Driver::new(&way, kept, lease, announcer);
     driver.teller.begin(&driver.run(), " goes on");
     let result = driver.drive().await;
     let run = driver.run();

@@ -3,16 +3,20 @@
 //! Meanwhile it renews the lease and listens for what others leave beside the state. Ctrl-C leaves the run where it is, for
 //! `resume` or `abort` from anywhere; a change of traffic that is under way is finished first.
 
+use super::announce::Announcer;
 use super::lease::{self, Lease};
 use super::rollout::{self, Wanted};
 use super::store::{Kept, short};
+use super::target::Version;
 use super::tell::Teller;
+use super::tests::{self, Which};
 use super::traffic::Mover;
 use super::{gate, look};
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::delivery::image::Image;
 use crate::core::delivery::run::{Before, Outcome, Phase, Place, Run, Status, Step};
+use crate::core::delivery::tests::Report;
 use crate::core::plan::{Author, Intent};
 use crate::core::weight::Weights;
 use crate::error::{Error, Kind, Result};
@@ -49,6 +53,8 @@ pub struct Driver<'a> {
     pub deadline: Instant,
     /// What people see of it.
     pub teller: Teller<'a>,
+    /// Who else is told of it.
+    pub announcer: Announcer<'a>,
     run: RefCell<Run>,
     /// When the step ended that led to a way back.
     verdict: Cell<Option<Instant>>,
@@ -78,12 +84,12 @@ pub struct Way<'a> {
 
 impl<'a> Driver<'a> {
     /// Takes over a run whose lease is held.
-    pub fn new(way: &Way<'a>, kept: Kept, lease: Lease) -> Self {
+    pub fn new(way: &Way<'a>, kept: Kept, lease: Lease, announcer: Announcer<'a>) -> Self {
         let run = RefCell::new(kept.run.clone());
         let teller = Teller::new(way.context, &kept.run);
         let Way { context, settings, cluster, waits, timeout } = *way;
         let deadline = Instant::now() + timeout;
-        Self { context, settings, cluster, kept, lease, waits, deadline, teller, run, verdict: Cell::new(None) }
+        Self { context, settings, cluster, kept, lease, waits, deadline, teller, announcer, run, verdict: Cell::new(None) }
     }
 
     /// The run as it stands.
@@ -108,6 +114,11 @@ impl<'a> Driver<'a> {
 
     async fn steps(&self) -> Result<()> {
         let mut interrupted = pin!(crate::commands::interrupt());
+        let mut late: Vec<(Run, usize, Phase, Outcome, Duration)> = Vec::new();
+        if let Some(who) = self.kept.listen(self.cluster).await?.abort {
+            self.run.borrow_mut().abort(&format!("aborted by {who}"), &stamp(Timestamp::now()));
+            self.save().await?;
+        }
         loop {
             let step = self.run.borrow().next();
             let Step::Do(index, phase) = step else { return Ok(()) };
@@ -116,6 +127,7 @@ impl<'a> Driver<'a> {
             }
             let breakable = !matches!(phase, Phase::Shift | Phase::Share | Phase::Promote | Phase::Reroute | Phase::Restore);
             let began = Instant::now();
+            self.announcer.begins(&self.run(), index, phase).await;
             let outcome = tokio::select! {
                 biased;
                 outcome = self.persistently(index, phase) => outcome?,
@@ -131,7 +143,16 @@ impl<'a> Driver<'a> {
             }
             self.run.borrow_mut().done(step, outcome.clone(), &stamp(now));
             self.save().await?;
-            self.teller.phase(&self.run.borrow(), index, phase, &outcome, began.elapsed());
+            let (run, took) = (self.run(), began.elapsed());
+            self.teller.phase(&run, index, phase, &outcome, took);
+            // Nothing comes before a way back: who is told of it is told when it is over.
+            let back = matches!(run.next(), Step::Do(_, Phase::Reroute));
+            late.push((run, index, phase, outcome, took));
+            if !back {
+                for (run, index, phase, outcome, took) in late.drain(..) {
+                    self.announcer.ended(&run, index, phase, &outcome, took).await;
+                }
+            }
         }
     }
 
@@ -245,15 +266,41 @@ impl<'a> Driver<'a> {
     }
 
     async fn smoke(&self, index: usize) -> Result<Outcome> {
-        let now = Timestamp::now().as_second();
-        self.note(index, |stage| stage.window = Some(now)).await?;
-        Ok(Outcome::Done(String::new()))
+        let report = self.test(index, Which::Smoke).await?;
+        self.run.borrow_mut().stages[index].window = Some(Timestamp::now().as_second());
+        Ok(match report {
+            Some(report) if !report.passed => Outcome::Failed(report.reason),
+            _ => Outcome::Done(String::new()),
+        })
     }
 
     async fn tests(&self, index: usize) -> Result<Outcome> {
-        let now = Timestamp::now().as_second();
-        self.note(index, |stage| stage.window = Some(now)).await?;
-        Ok(Outcome::Done(String::new()))
+        let strategy = self.run.borrow().stages[index].plan.test;
+        let Some(report) = self.test(index, Which::Of(strategy)).await? else { return Ok(Outcome::Done(String::new())) };
+        let told = format!("{} tests: {}", report.name, report.reason);
+        if let Some(stage) = self.run.borrow_mut().stages.get_mut(index) {
+            stage.window = Some(report.started);
+            stage.tested = Some(report.reason);
+        }
+        Ok(if report.passed { Outcome::Done(told) } else { Outcome::Failed(told) })
+    }
+
+    /// Runs one of the service's tests on the version.
+    async fn test(&self, index: usize, which: Which) -> Result<Option<Report>> {
+        let (before, run) = (self.before(index)?, self.run());
+        let stage = &run.stages[index];
+        let image = Image::parse(&run.image)?;
+        let version = Version {
+            project: &run.project,
+            stage: &stage.stage,
+            namespace: &stage.namespace,
+            service: &run.service,
+            deployment: &before.deployment,
+            image: &image,
+        };
+        let suite = stage.plan.tests.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        let deadline = Instant::now() + Duration::from_secs(run.terms.tests);
+        tests::test(self.context, self.cluster, version, which, suite, deadline).await
     }
 
     fn mover(&self, index: usize) -> Mover<'_> {
@@ -287,11 +334,10 @@ impl<'a> Driver<'a> {
         let run = self.run();
         let stage = &run.stages[index];
         let Some(gate) = &stage.plan.gate else { return Ok(Outcome::Done(String::new())) };
-        let question = gate::question(&run, stage, gate, self.settings)?;
         let after = gate::wait(&run, stage, Timestamp::now().as_second());
         let deadline = Instant::now() + after + Duration::from_secs(run.terms.evaluation);
         let say = |text: &str| self.teller.line(index, text);
-        let answer = gate::ask(self.context, self.settings, &question, after, deadline, &say).await?;
+        let answer = gate::ask(self.context, self.settings, (&run, stage, gate), after, deadline, &say).await?;
         if let Some(evaluation) = &answer.evaluation {
             let evidence = serde_json::to_value(evaluation).unwrap_or_default();
             self.run.borrow_mut().stages[index].evidence = Some(evidence);

@@ -19,7 +19,7 @@ const FILES: [(&str, Option<&str>); 3] =
     [("perfspec.json", None), ("slo.yaml", Some("sli.yaml")), ("service-objectives.yaml", Some("service-indicators.yaml"))];
 
 /// The pause between two looks while too little is known.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The window of a stage without tests where the shipyard says none.
 const WINDOW: u64 = 60;
@@ -82,13 +82,21 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, settings: &Settings) -
         service: Some(format!("{}.{}", run.service, stage.namespace)),
         candidate: before.and_then(|before| before.to.clone()),
         stable: before.and_then(|before| before.serving.clone()),
-        span: Span { length: Duration::from_secs(WINDOW), start: stage.window, end: None },
+        // Measured back from the source's own present: its clock need not agree with this one.
+        span: Span { length: elapsed(stage), start: None, end: None },
         previous: Vec::new(),
         sources: Sources {
             prometheus: run.terms.prometheus.clone(),
             access: Access { timeout: settings.connection.request_timeout, ..Access::default() },
         },
     })
+}
+
+/// How long the window of a stage's evaluation is by now.
+fn elapsed(stage: &StageRun) -> Duration {
+    let now = jiff::Timestamp::now().as_second();
+    let seconds = stage.window.map_or(WINDOW, |begun| u64::try_from(now.saturating_sub(begun)).unwrap_or(0));
+    Duration::from_secs(seconds.max(1))
 }
 
 /// What came of a gate.
@@ -106,7 +114,7 @@ pub struct Answer {
 pub async fn ask(
     context: &Context,
     settings: &Settings,
-    question: &Question,
+    (run, stage, gate): (&Run, &StageRun, &Gate),
     after: Duration,
     deadline: Instant,
     say: &dyn Fn(&str),
@@ -115,8 +123,8 @@ pub async fn ask(
     tokio::time::sleep(after).await;
     let mut said = String::new();
     loop {
-        let look = Instant::now() + settings.connection.request_timeout.min(Duration::from_secs(60));
-        let (why, evaluation) = match question.ask(context, settings, look.min(deadline), false).await {
+        let question = question(run, stage, gate, settings)?;
+        let (why, evaluation) = match question.ask(context, settings, deadline, true).await {
             Ok(evaluation) => match decided(&evaluation) {
                 Some(outcome) => return Ok(Answer { outcome, evaluation: Some(evaluation) }),
                 None => (evaluation.reason.clone(), Some(evaluation)),

@@ -1,5 +1,6 @@
 //! One delivery of a service at a time: refused, queued behind the other, or in its place.
 
+use super::announce::Announcer;
 use super::drive::{Driver, Way, stamp, version};
 use super::lease::{self, Holder, Lease};
 use super::store::{self, Kept, short};
@@ -136,7 +137,8 @@ pub async fn end(way: &Way<'_>, home: &str, kept: Kept, why: &str, held: bool) -
             let mut now = now;
             now.run.abort(&format!("aborted by {why}"), &stamp(jiff::Timestamp::now()));
             now.save(way.cluster, &now.run).await?;
-            let driver = Driver::new(way, now, lease);
+            let announcer = Announcer::open(way.context, way.cluster, &now.run)?;
+            let driver = Driver::new(way, now, lease, announcer);
             driver.drive().await?;
             return Ok(driver.run());
         }

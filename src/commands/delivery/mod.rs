@@ -1,5 +1,6 @@
 //! Projects, their services, and what is delivered to them.
 
+mod announce;
 mod apply;
 pub(super) mod control;
 mod create;
@@ -13,17 +14,16 @@ mod job;
 mod lease;
 mod lock;
 mod look;
-#[allow(dead_code)] // for the engine
-pub(super) mod notify;
+mod notify;
 mod onboard;
 pub(super) mod project;
 mod resources;
 mod rollout;
 pub(super) mod send;
 mod store;
-pub(super) mod target;
+mod target;
 mod tell;
-pub(super) mod tests;
+mod tests;
 mod traffic;
 
 use super::Context;

@@ -1,18 +1,20 @@
 //! `send new-artifact`: a version walks through the stages of its project.
 
+use super::announce::Announcer;
 use super::drive::{Driver, Way, stamp, version};
 use super::lock::{self, Other};
 use super::project::Project;
 use super::store::{self, Kept};
 use super::tell;
 use super::{gate, look};
-use crate::cli::{DryRun, NewArtifact};
+use crate::cli::{DryRun, EventsEra, NewArtifact};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::Context;
 use crate::core::delivery::image::Image;
 use crate::core::delivery::project::named;
 use crate::core::delivery::run::{Gate, Phase, Place, Run, StagePlan, StageRun, Status, Terms};
 use crate::core::delivery::shipyard::{Stage, Strategy, TestStrategy};
+use crate::core::delivery::tests::{self, Suite};
 use crate::core::gate::evaluation::Window;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
@@ -55,6 +57,7 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
         (_, true) => Other::Supersede,
         _ => Other::Refuse,
     };
+    let announcer = Announcer::open(context, &cluster, &run)?;
     let lease = unbroken(lock::new_run(&way, &project.home, &run, other)).await?;
     let kept = match Kept::create(&cluster, &project.home, run).await {
         Ok(kept) => kept,
@@ -63,8 +66,9 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
             return Err(error);
         }
     };
-    let driver = Driver::new(&way, kept, lease);
+    let driver = Driver::new(&way, kept, lease, announcer);
     driver.teller.begin(&driver.run(), "");
+    driver.announcer.sent(&driver.run()).await;
     let result = driver.drive().await;
     let run = driver.run();
     // What is left over is swept up by the next one.
@@ -123,6 +127,8 @@ fn plan(arguments: &NewArtifact, project: &Project, image: &Image, settings: &Se
             evaluation: seconds(arguments.evaluation_timeout, 600),
             tests: seconds(arguments.tests_timeout, 1800),
             settle: seconds(arguments.settle, 15),
+            events: arguments.events.clone(),
+            early_events: arguments.events_era == EventsEra::Early,
             container: arguments.container.clone(),
             to: arguments.to.clone(),
             prometheus: arguments.prometheus.clone(),
@@ -153,11 +159,13 @@ fn stage_plan(arguments: &NewArtifact, project: &Project, stage: &Stage, given: 
     Ok(StagePlan {
         place,
         test: stage.test,
-        tests: project.resource(&stage.name, &arguments.service, &["tests.yaml"]).map(|(_, text)| text.to_owned()),
+        tests: project
+            .resource(&stage.name, &arguments.service, &[tests::FILE])
+            .map(|(name, text)| (name.to_owned(), text.to_owned())),
         approval: stage.approval,
         share: arguments.share.or(live.then_some(SHARE)).filter(|_| place == Place::Idle),
         gate,
-        timeframe: stage.timeframe,
+        timeframe: arguments.timeframe.map(|timeframe| timeframe.as_secs()).or(stage.timeframe),
     })
 }
 
@@ -195,6 +203,9 @@ async fn preflight(way: &Way<'_>, project: &Project, run: &Run) -> Result<Vec<St
     let now = Timestamp::now().as_second();
     let mut asks_cluster = false;
     for stage in &stages {
+        if let Some((name, text)) = &stage.plan.tests {
+            Suite::parse(name, text)?;
+        }
         if let Some(gate) = &stage.plan.gate {
             let question = gate::question(run, stage, gate, way.settings)?;
             question.queries(Window::new(now - 60, now)?)?;

@@ -33,8 +33,6 @@ pub struct Kept {
     /// Its state.
     pub run: Run,
     writes: Cell<u64>,
-    /// What others left beside it.
-    pub words: Words,
 }
 
 /// What others left beside a run's state.
@@ -58,7 +56,7 @@ impl Kept {
             "data": {STATE: text(&run), WRITES: "1"},
         });
         match cluster.create(&CONFIG_MAPS, home, object, DryRun::No).await? {
-            Created::New(_) => Ok(Self { home: home.to_owned(), name, run, writes: Cell::new(1), words: Words::default() }),
+            Created::New(_) => Ok(Self { home: home.to_owned(), name, run, writes: Cell::new(1) }),
             Created::Exists => Err(Error::new(Kind::Conflict, format!("configmap {name} in {home} is there already"))),
         }
     }
@@ -178,7 +176,6 @@ fn read(home: &str, map: &Value) -> Option<Kept> {
         name: map.pointer("/metadata/name")?.as_str()?.to_owned(),
         run: serde_json::from_str(data(STATE)?).ok()?,
         writes: Cell::new(data(WRITES)?.parse().ok()?),
-        words: Words::read(map),
     })
 }
 

@@ -66,6 +66,12 @@ pub struct Terms {
     /// The destination that gets the version, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Who is told of it: `-`, files, URLs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// Whether they are told in the words of keptn before 0.8.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early_events: bool,
     /// The URL of Prometheus, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<String>,

@@ -106,9 +106,9 @@ pub struct StagePlan {
     pub place: Place,
     /// How it is tested.
     pub test: TestStrategy,
-    /// The text of the service's own test plan, where there is one.
+    /// The service's own tests, where there are any: name and text of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests: Option<String>,
+    pub tests: Option<(String, String)>,
     /// Who lets it in.
     pub approval: Approval,
     /// The gate; none where the stage has none.
