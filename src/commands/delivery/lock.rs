@@ -38,8 +38,9 @@ pub async fn new_run(way: &Way<'_>, home: &str, run: &Run, other: Other) -> Resu
     let deadline = Instant::now() + way.timeout;
     let mut said = false;
     loop {
-        let unfinished = unfinished(way, home, run).await?;
+        // In this order: who lets the lease go has kept how the run ended.
         let held = lease::holder(way.cluster, home, &run.service).await?;
+        let unfinished = unfinished(way, home, run).await?;
         let who = who(&run.by, run);
         let refusal = match (&held, &unfinished) {
             (None, None) => match Lease::take(way.cluster, home, &run.service, &who, false).await {
@@ -128,8 +129,13 @@ pub async fn end(way: &Way<'_>, home: &str, kept: Kept, (by, why): (&str, &str),
         if now.run.ended() {
             return Ok(now.run);
         }
-        if !held || lease::alive(way.cluster, home, &kept.run.service).await?.is_none() {
-            return end_here(way, home, &kept.run, by, why).await;
+        let gone = held && lease::alive(way.cluster, home, &kept.run.service).await?.is_none();
+        if gone || !held {
+            match end_here(way, home, &kept.run, (by, why), gone).await {
+                // Somebody else came first: the word that was left reaches them.
+                Err(error) if error.kind == Kind::Conflict => {}
+                result => return result,
+            }
         }
         held = true;
         if Instant::now() + LOOK >= deadline {
@@ -139,9 +145,9 @@ pub async fn end(way: &Way<'_>, home: &str, kept: Kept, (by, why): (&str, &str),
     }
 }
 
-/// Ends a run that nobody drives.
-async fn end_here(way: &Way<'_>, home: &str, run: &Run, by: &str, why: &str) -> Result<Run> {
-    let lease = Lease::take(way.cluster, home, &run.service, &who(by, run), true).await?;
+/// Ends a run that nobody drives; whoever did is `gone`.
+async fn end_here(way: &Way<'_>, home: &str, run: &Run, (by, why): (&str, &str), gone: bool) -> Result<Run> {
+    let lease = Lease::take(way.cluster, home, &run.service, &who(by, run), gone).await?;
     // Whoever let the lease go may have ended it.
     let mut now = again(way, home, run).await?;
     if now.run.ended() {
