@@ -14,6 +14,7 @@ mod history;
 mod interrupt;
 mod output;
 mod preflight;
+mod project;
 mod promote;
 mod rollback;
 mod routes;
