@@ -215,3 +215,49 @@ fn what_happens_is_told_as_keptn_told_it() {
     let notes: Vec<&str> = notes["items"].as_array().expect("events").iter().filter_map(|note| note["reason"].as_str()).collect();
     assert!(notes.contains(&"DeliveryPromoted") && notes.contains(&"DeliveryGatePassed"), "{notes:?}");
 }
+
+#[test]
+fn a_version_that_does_not_come_up_says_why() {
+    let sandbox = sockshop();
+    let crash = send("0.6.3-crash137", "--stage staging --until staging").on(&sandbox).run();
+    assert_eq!(crash.status, Some(1), "{crash}");
+    assert!(crash.stderr.contains("CrashLoopBackOff: the container ended with 137"), "{crash}");
+    assert!(crash.stderr.contains("carts-green is back on 0.6.2"), "{crash}");
+
+    let green = "/apis/apps/v1/namespaces/sockshop-staging/deployments/carts-green";
+    let cpu = json!([{
+        "op": "add", "path": "/spec/template/spec/containers/0/resources", "value": {"requests": {"cpu": "1000"}},
+    }]);
+    sandbox.rest.patch(green, &cpu).ok();
+    let large = send("0.6.3", "--stage staging --until staging --rollout-timeout 3s").on(&sandbox).run();
+    assert_eq!(large.status, Some(1), "{large}");
+    assert!(large.stderr.contains("Insufficient cpu"), "{large}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
+}
+
+#[test]
+fn tests_that_hang_are_ended() {
+    let sandbox = sockshop();
+    let run = tidegate("add-resource -p sockshop --service carts --resource tests.yaml").on(&sandbox);
+    std::fs::write(run.home().join("tests.yaml"), "functional: {command: [sleep, '60']}\n").expect("a file");
+    run.succeeds();
+    let output = send("0.6.2", "--tests-timeout 2s").on(&sandbox).run();
+    assert_eq!(output.status, Some(10), "{output}");
+    assert!(output.stderr.contains("carts is back on 0.6.0"), "{output}");
+    assert_eq!(image(&sandbox, "sockshop-dev", "carts"), "0.6.0");
+}
+
+#[test]
+fn keptns_own_command_lines_are_taken() {
+    let sandbox = sockshop();
+    let shown = send("0.6.2", "--dry-run").on(&sandbox).succeeds().stdout;
+    for line in [
+        "send event new-artifact --project=sockshop --service=carts --image=docker.io/keptnexamples/carts --tag=0.6.2",
+        "send event new-artifact --project=sockshop --service=carts --image=docker.io/keptnexamples/carts:0.6.2",
+        "trigger delivery --project=sockshop --service=carts --image=docker.io/keptnexamples/carts:0.6.2 --sequence=delivery \
+         --labels=a=b,c=d --watch",
+    ] {
+        let output = tidegate(&format!("{line} --dry-run")).on(&sandbox).succeeds();
+        assert_eq!(output.stdout, shown, "{line}");
+    }
+}
