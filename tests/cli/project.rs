@@ -421,9 +421,18 @@ fn scripts_of_keptn_run() {
     let run = shop("onboard service carts-db --project=shop5 --chart=./carts-db --deployment-strategy=direct");
     rendering(run, &helm).on(&sandbox).succeeds();
     let line = "add-resource --project=shop5 --stage=staging --service=carts --resource=perfspec.json --resourceUri=perfspec/perfspec.json";
-    shop(line).on(&sandbox).shows(expect![[r#""#]]);
-    shop("add-resource -p shop5 -s staging --service carts -r perfspec.json").on(&sandbox).shows(expect![[r#""#]]);
-    tidegate("get artifacts -p shop5").on(&sandbox).shows(expect![[r#""#]]);
+    shop(line).on(&sandbox).shows(expect![[r#"
+        resource/staging.carts.perfspec.json added
+    "#]]);
+    shop("add-resource -p shop5 -s staging --service carts -r perfspec.json").on(&sandbox).shows(expect![[r#"
+        resource/staging.carts.perfspec.json unchanged
+    "#]]);
+    tidegate("get artifacts -p shop5").on(&sandbox).shows(expect![[r#"
+        SERVICE   STAGE       VERSION  IMAGE      WEIGHT  READY
+        carts-db  dev         <none>   mongo:4.0  <none>  1/1
+        carts-db  staging     <none>   mongo:4.0  <none>  1/1
+        carts-db  production  <none>   mongo:4.0  <none>  0/1
+    "#]]);
 }
 
 /// A place with a `helm` that prints the manifest of the database, whatever the chart, and keeps what it was asked.
@@ -700,7 +709,7 @@ fn missing_rights_are_found_before_anything_is_written() {
             "create project another --shipyard shipyard.yaml --context viewer",
             expect![[r#"
             ------- stderr -------
-            error: viewer lacks rights in the cluster, another-dev, another-staging, another-production
+            error: not enough rights in the cluster, another-dev, another-staging, another-production
             caused by: the cluster: may not create namespaces
             caused by: another-dev: may not create configmaps, deployments, services, virtualservices, gateways; patch configmaps, deployments, virtualservices
             caused by: another-staging: may not create deployments, services, virtualservices, gateways, destinationrules; patch deployments, virtualservices
@@ -713,7 +722,7 @@ fn missing_rights_are_found_before_anything_is_written() {
             "onboard service carts -p sockshop --deployment carts.yaml --context viewer",
             expect![[r#"
             ------- stderr -------
-            error: viewer lacks rights in sockshop-dev, sockshop-staging, sockshop-production
+            error: not enough rights in sockshop-dev, sockshop-staging, sockshop-production
             caused by: sockshop-dev: may not create deployments, services, gateways, virtualservices
             caused by: sockshop-staging: may not create deployments, services, destinationrules, gateways, virtualservices
             caused by: sockshop-production: may not create deployments, services, destinationrules, gateways, virtualservices
@@ -725,7 +734,7 @@ fn missing_rights_are_found_before_anything_is_written() {
             "add-resource -p sockshop --resource perfspec.json --context viewer",
             expect![[r#"
             ------- stderr -------
-            error: viewer lacks rights in sockshop-dev
+            error: not enough rights in sockshop-dev
             caused by: sockshop-dev: may not patch configmaps
             hint: `tidegate help rbac` prints the rights that are needed
             [exit status: 4]
@@ -735,7 +744,7 @@ fn missing_rights_are_found_before_anything_is_written() {
             "delete project sockshop --yes --context viewer",
             expect![[r#"
             ------- stderr -------
-            error: viewer lacks rights in the cluster
+            error: not enough rights in the cluster
             caused by: the cluster: may not delete namespaces
             hint: `tidegate help rbac` prints the rights that are needed
             [exit status: 4]

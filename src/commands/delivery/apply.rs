@@ -31,9 +31,8 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    let user = cluster.user.as_deref().unwrap_or("this user");
     let names: Vec<&str> = places.iter().map(|(place, _)| *place).collect();
-    let error = Error::new(Kind::Forbidden, format!("{user} lacks rights in {}; nothing was written", names.join(", ")));
+    let error = Error::new(Kind::Forbidden, format!("not enough rights in {}; nothing was written", names.join(", ")));
     let error = places.iter().fold(error, |error, (place, verbs)| {
         let verbs: Vec<String> = verbs.iter().map(|(verb, kinds)| format!("{verb} {}", kinds.join(", "))).collect();
         error.caused_by(format!("{place}: may not {}", verbs.join("; ")))

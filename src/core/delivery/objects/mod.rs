@@ -88,7 +88,8 @@ impl Blueprint {
                 let (primary, canary) = (format!("{name}-primary"), format!("{name}-canary"));
                 objects.push(self.deployment(place, &primary, &json!({"app": primary})));
                 objects.push(self.deployment(place, name, &json!({"app": name})));
-                for (service, app) in [(name, name), (&canary, name), (&primary, &primary)] {
+                // Whoever is outside the mesh gets what has been judged, where keptn sent them to the canary.
+                for (service, app) in [(name, primary.as_str()), (&canary, name), (&primary, &primary)] {
                     objects.extend(self.service(place, service, &json!({"app": app})));
                 }
                 for service in [&canary, &primary] {
