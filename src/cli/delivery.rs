@@ -30,8 +30,7 @@ Examples:
   tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 --until staging
 
   # Judged by the mesh's own metrics, at a fifth of the traffic
-  tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 \\
-    --require 'success-rate>=99' --share 20
+  tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 --require 'p95<500ms' --share 20
 
 In a blue/green stage the version goes to the side without traffic. A stage
 that does not pass is as it was before, and no later one is touched. A run
@@ -191,7 +190,7 @@ pub struct NewArtifact {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub container: Option<String>,
     /// Label of the run, as `k=v`; can be repeated
-    #[arg(short, long, visible_alias = "labels", value_name = "LABEL", hide_short_help = true)]
+    #[arg(long, alias = "labels", short_alias = 'l', value_name = "LABEL", hide_short_help = true)]
     pub label: Vec<String>,
     /// URL of Prometheus; looked for in the cluster where none is given
     #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true, hide_short_help = true)]
@@ -235,7 +234,7 @@ pub struct NewArtifact {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// keptn's name of the sequence; `delivery` is the only one
+    /// Sequence, as keptn names it; `delivery` is the only one
     #[arg(long, value_name = "NAME", value_parser = ["delivery"], hide = true)]
     pub sequence: Option<String>,
     /// Waiting is the default
