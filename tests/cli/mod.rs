@@ -15,6 +15,7 @@ mod interrupt;
 mod output;
 mod preflight;
 mod promote;
+mod require;
 mod rollback;
 mod routes;
 mod services;

@@ -121,7 +121,7 @@ impl Source {
     /// The counts that the terms need: each counter is asked for once, whatever the number of terms.
     async fn terms(&self, terms: &[Term], window: Window) -> Result<Vec<Answer>> {
         let Some(sides) = &self.sides else { return Err(Error::usage("--require needs the name of a service")) };
-        let fresh = self.prometheus.instant(&require::freshness(&sides.candidate.service), seconds(window.end)).await?;
+        let fresh = self.prometheus.instant(&require::freshness(&sides.candidate), seconds(window.end)).await?;
         let newest = body(&fresh.body).ok().and_then(|body| require::latest(&body));
         let age = newest.map(|newest| seconds(window.end) - newest);
         if age.is_none_or(|age| age > STALE) {
