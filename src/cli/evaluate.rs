@@ -31,8 +31,8 @@ pub struct Evaluate {
     /// Judge of values of both sides
     #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"], hide_short_help = true)]
     pub judge: Option<Judge>,
-    /// Earlier evaluations to compare with, newest first
-    #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
+    /// Earlier evaluations to compare with: a file (newest first), a directory, or `history` for the cluster's; the last two keep this one, too
+    #[arg(long, value_name = "WHERE", requires = "gate", hide_short_help = true)]
     pub compare_with: Option<PathBuf>,
     /// Grade again what an earlier `-o json` was graded by
     #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"], hide_short_help = true)]
@@ -58,6 +58,12 @@ pub struct Evaluate {
     /// End of the window, RFC 3339; now where none is given
     #[arg(long, value_name = "TIME", requires = "start", hide_short_help = true)]
     pub end: Option<String>,
+    /// Grade every past window of this span instead, and say how often the gate would have failed
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with_all = ["start", "values", "from_evidence", "show_queries"], hide_short_help = true)]
+    pub replay: Option<Duration>,
+    /// From one window of --replay to the next
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "replay", hide_short_help = true)]
+    pub step: Option<Duration>,
     /// Project, for placeholders
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub project: Option<String>,

@@ -1,7 +1,9 @@
 //! `evaluate`: may this version have the traffic?
 
+mod history;
 mod judge;
 mod question;
+mod replay;
 mod report;
 mod sides;
 mod source;
@@ -9,14 +11,16 @@ mod source;
 use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
-use crate::core::gate::evaluation::{Evidence, Previous};
+use crate::core::gate::evaluation::{Evaluation, Evidence};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
-use crate::core::gate::{self, Gate, values};
+use crate::core::gate::values::{self, Values};
+use crate::core::gate::{self, Gate};
 use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
+use history::History;
 use question::{Question, Sources, Span};
 use report::conclude;
 use sides::Sides;
@@ -40,25 +44,51 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
         return judge::run(context, &arguments, given.pairs.clone());
     }
     let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
-    let question = question(context, &arguments, &settings)?;
+    let mut question = question(context, &arguments, &settings)?;
     if arguments.show_queries {
         return show(context, &question, &settings).await;
     }
-    if let Some(given) = given {
-        if matches!(question.gate, Gate::Require(_)) {
-            return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
-        }
-        if let Some(pair) = given.pairs.first() {
-            return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
-                .hint("`--judge kayenta` compares them"));
-        }
-        let evidence = Evidence { window: question.window().ok(), answers: given.answers, previous: question.previous };
-        return conclude(context, &arguments, &question.gate.grade(evidence));
+    if let Some(length) = arguments.replay {
+        return replay::run(context, &arguments, &question, &settings, length).await;
     }
-    let deadline = Instant::now() + settings.timeout;
-    let patient = arguments.on_inconclusive == Inconclusive::Wait;
-    let result = question.ask(context, &settings, deadline, patient).await?;
+    let history = History::of(
+        arguments.compare_with.as_deref(),
+        &[&arguments.project, &arguments.stage, &arguments.service].map(Option::as_ref),
+    )?;
+    let cluster = match &history {
+        History::Cluster { .. } => Some(Cluster::connect(&settings.connection).await?),
+        _ => None,
+    };
+    question.previous = history.read(cluster.as_ref()).await?;
+    if let Gate::Slo(slo) = &question.gate {
+        question.previous = slo.comparison.choose(std::mem::take(&mut question.previous));
+    }
+    let result = match given {
+        Some(given) => graded(question, given)?,
+        None => {
+            let deadline = Instant::now() + settings.timeout;
+            let patient = arguments.on_inconclusive == Inconclusive::Wait;
+            question.ask(context, &settings, deadline, patient).await?
+        }
+    };
+    if let Err(error) = history.keep(cluster.as_ref(), &result).await {
+        // The verdict stands all the same.
+        context.ui.say(&format!("warning: this evaluation is not kept for later ones: {}\n", error.message));
+    }
     conclude(context, &arguments, &result)
+}
+
+/// Grades values that somebody else measured.
+fn graded(question: Question, given: Values) -> Result<Evaluation> {
+    if matches!(question.gate, Gate::Require(_)) {
+        return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
+    }
+    if let Some(pair) = given.pairs.first() {
+        return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
+            .hint("`--judge kayenta` compares them"));
+    }
+    let evidence = Evidence { window: question.window().ok(), answers: given.answers, previous: question.previous };
+    Ok(question.gate.grade(evidence))
 }
 
 /// What the arguments ask for.
@@ -86,7 +116,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         end: arguments.end.as_ref().map(time).transpose()?,
     };
     Ok(Question {
-        previous: previous(arguments, &gate)?,
+        previous: Vec::new(),
         gate,
         sli,
         placeholders,
@@ -109,16 +139,6 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
     let gate = Gate::parse(&name, &text)?;
     Gate::lint(&text).iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
     Ok(gate)
-}
-
-/// The earlier evaluations that the gate compares with.
-fn previous(arguments: &Evaluate, gate: &Gate) -> Result<Vec<Previous>> {
-    let Some(file) = &arguments.compare_with else { return Ok(Vec::new()) };
-    let history = values::previous(&title(file), &text_of(file)?)?;
-    Ok(match gate {
-        Gate::Slo(slo) => slo.comparison.choose(history),
-        _ => history,
-    })
 }
 
 /// What errors call a file.

@@ -100,8 +100,7 @@ impl Question {
     /// # Errors
     /// `Usage` where files lack something, `Unreachable` and `Timeout` where a source does not answer.
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
-        let queries = self.queries(self.window()?)?;
-        let mut source = Source::find(context, self, &queries, settings).await?;
+        let mut source = Source::find(context, self, settings).await?;
         loop {
             let (window, answers) = source.measure(self, deadline).await?;
             let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };

@@ -20,6 +20,7 @@ pub mod perfspec;
 pub mod placeholders;
 pub mod prometheus;
 pub mod query;
+pub mod replay;
 pub mod require;
 pub mod sli;
 pub mod slo;

@@ -31,11 +31,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reaches the sources that `queries` name.
+    /// Reaches the sources that the gate's queries name.
     ///
     /// # Errors
-    /// `NotFound` where the cluster has none, or no such service.
-    pub async fn find(context: &Context, question: &Question, queries: &[(String, Query)], settings: &Settings) -> Result<Self> {
+    /// `Usage` where files lack something, `NotFound` where the cluster has no source, or no such service.
+    pub async fn find(context: &Context, question: &Question, settings: &Settings) -> Result<Self> {
+        let queries = question.queries(question.window()?)?;
         let required = matches!(question.gate, Gate::Require(_));
         let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_)));
         let cluster = match required || asked && question.sources.prometheus.is_none() {
@@ -58,22 +59,40 @@ impl Source {
     /// # Errors
     /// `Unreachable` and `Timeout` where nobody answers.
     pub async fn measure(&mut self, question: &Question, deadline: Instant) -> Result<(Window, Vec<Answer>)> {
-        let now = match (question.span.end, &self.prometheus) {
-            (Some(end), _) => end,
-            // Windows must not depend on two clocks that agree.
-            (None, Some(prometheus)) => within(deadline, prometheus::clock(prometheus)).await?,
-            (None, None) => jiff::Timestamp::now().as_second(),
+        let now = match question.span.end {
+            Some(end) => end,
+            None => within(deadline, self.clock()).await?,
         };
         let mut window = question.span.window(now)?;
-        let answers = match (&question.gate, &self.sides, &self.prometheus) {
+        if matches!(question.gate, Gate::Require(_)) {
+            window.start = *self.begun.get_or_insert(window.start);
+        }
+        Ok((window, self.at(question, window, deadline).await?))
+    }
+
+    /// What the gate asks for, of one window.
+    ///
+    /// # Errors
+    /// As [`Source::measure`].
+    pub async fn at(&self, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
+        match (&question.gate, &self.sides, &self.prometheus) {
             (Gate::Require(terms), Some(sides), Some(prometheus)) => {
-                window.start = *self.begun.get_or_insert(window.start);
-                within(deadline, terms::measure(prometheus, sides, terms, window)).await?
+                within(deadline, terms::measure(prometheus, sides, terms, window)).await
             }
-            (Gate::Require(_), ..) => return Err(Error::usage("--require needs the name of a service")),
-            _ => self.answers(question, window, deadline).await?,
-        };
-        Ok((window, answers))
+            (Gate::Require(_), ..) => Err(Error::usage("--require needs the name of a service")),
+            _ => self.answers(question, window, deadline).await,
+        }
+    }
+
+    /// The time in whole seconds, by Prometheus' clock where it is asked: windows must not depend on two clocks that agree.
+    ///
+    /// # Errors
+    /// `Unreachable` where it does not answer.
+    pub async fn clock(&self) -> Result<i64> {
+        match &self.prometheus {
+            Some(prometheus) => prometheus::clock(prometheus).await,
+            None => Ok(jiff::Timestamp::now().as_second()),
+        }
     }
 
     /// The answers to a gate file's queries, in its order.
