@@ -1,12 +1,12 @@
 //! The transport to a metrics source: directly, or through somebody who is nearer to it.
 
+use crate::dial::tls::{self, Trust};
+use crate::dial::{self, Connector, Way};
 use crate::error::{Error, Kind, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -93,7 +93,7 @@ pub struct Direct {
     base: Uri,
     headers: HeaderMap,
     timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Direct {
@@ -131,15 +131,13 @@ impl Direct {
             let name: HeaderName = name.parse().map_err(|_| wrong())?;
             headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(access.timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(access, base.scheme_str() == Some("https"))?)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(tcp);
+        let trust = match (base.scheme_str(), &access.certificate_authority) {
+            (Some("https"), Some(file)) => Trust::Authorities(std::fs::read(file).map_err(|error| unusable(file, &error))?),
+            (Some("https"), None) => Trust::System,
+            _ => Trust::Nobody,
+        };
+        let tls = tls::client(&trust, None).map_err(|why| Error::usage("the metrics source cannot be trusted").caused_by(why))?;
+        let connector = dial::connector(Way { tls, server_name: None, proxy: None, timeout: access.timeout })?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
@@ -189,31 +187,6 @@ impl Direct {
     }
 }
 
-/// Trust in the authority of the file, else in the system's. The system's store is read only for `https` sources.
-fn trust(access: &Access, needed: bool) -> Result<rustls::ClientConfig> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
-    if !needed {
-        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let Some(file) = &access.certificate_authority else {
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        let builder = builder
-            .with_platform_verifier()
-            .map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
-        return Ok(builder.with_no_client_auth());
-    };
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let wrong = |why: String| Error::usage(format!("{} has no certificate", file.display())).caused_by(why);
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
-        roots.add(certificate.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 /// `application/x-www-form-urlencoded`.
 pub fn form(fields: &[(String, String)]) -> String {
     fields.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
@@ -238,6 +211,10 @@ fn decoded(text: &str) -> Vec<u8> {
         at += if code.is_some() { 3 } else { 1 };
     }
     plain
+}
+
+fn unusable(file: &std::path::Path, error: &std::io::Error) -> Error {
+    Error::usage(format!("cannot read the certificate authority {}", file.display())).caused_by(error.to_string())
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

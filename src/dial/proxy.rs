@@ -1,13 +1,14 @@
-//! Which proxy leads to the API server.
-//!
-//! kube 5 compares `NO_PROXY` with the proxy's own host instead of the API server's, so the decision is made here.
+//! Which proxy leads to a server.
 
 use crate::error::{Error, Result};
 use http::Uri;
 
-/// The proxy for `server`: the kubeconfig's `proxy-url`, else `HTTPS_PROXY`, unless `NO_PROXY` excepts the server.
-/// As in client-go, `NO_PROXY` does not concern a proxy that the kubeconfig names.
-pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
+/// The proxy for `server`: the one that is named for it, else `HTTPS_PROXY`, unless `NO_PROXY` excepts the server.
+/// As in client-go, `NO_PROXY` does not concern a proxy that is named.
+///
+/// # Errors
+/// `Usage` for what is not a URL.
+pub fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
     let excepted = || excepts(&either("NO_PROXY", "no_proxy").unwrap_or_default(), server);
@@ -19,7 +20,7 @@ pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri
 }
 
 /// The `user:password` in a proxy's URL, percent-decoded.
-pub(super) fn credentials(url: &Uri) -> Option<String> {
+pub fn credentials(url: &Uri) -> Option<String> {
     let (encoded, _) = url.authority()?.as_str().rsplit_once('@')?;
     let mut bytes = Vec::new();
     let mut rest = encoded;
@@ -34,7 +35,7 @@ pub(super) fn credentials(url: &Uri) -> Option<String> {
 }
 
 /// A proxy's URL as it may be shown: without credentials.
-pub(super) fn plain(url: &Uri) -> String {
+pub fn plain(url: &Uri) -> String {
     format!("{}://{}", url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default())
 }
 
