@@ -241,8 +241,7 @@ struct Failure {
 impl Failure {
     fn lost(error: &(dyn std::error::Error + 'static)) -> Self {
         let why = wording::innermost(error);
-        // Trying again does not mend a certificate.
-        Self { final_: why.contains("certificate"), why }
+        Self { final_: wording::is_about_certificates(&why), why }
     }
 
     fn last(why: String) -> Self {

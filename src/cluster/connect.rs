@@ -228,7 +228,7 @@ async fn reach(connector: &mut Connector, url: &Uri, server: &str) -> Result<Str
             Ok(stream) => return Ok(stream),
             Err(error) => super::wording::innermost(error.as_ref()),
         };
-        let Some(pause) = super::api::PAUSES.get(tries - 1).filter(|_| !error.contains("certificate")) else {
+        let Some(pause) = super::api::PAUSES.get(tries - 1).filter(|_| !super::wording::is_about_certificates(&error)) else {
             return Err(super::wording::unreachable(server, &error, tries));
         };
         tokio::time::sleep(*pause).await;

@@ -75,8 +75,9 @@ pub(super) fn load(options: &Options) -> Result<Loaded> {
     };
     if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
         let told = ExecAuthCluster::try_from(&cluster);
-        exec.cluster = Some(told.map_err(|error| {
-            Error::usage(format!("the context `{context}` of the kubeconfig cannot be used")).caused_by(error.to_string())
+        exec.cluster = Some(told.map_err(|_| {
+            Error::usage(format!("the context `{context}` of the kubeconfig cannot be used"))
+                .caused_by("its cluster's certificate authority, which its plugin wants to know, cannot be read")
         })?);
     }
     Ok(Loaded { cluster, user, user_name, context, namespace: body.namespace })
@@ -112,8 +113,14 @@ fn read(text: &str) -> Result<Kubeconfig, String> {
     let mut documents = serde_yaml::Deserializer::from_str(text).map(Option::<Kubeconfig>::deserialize);
     documents.try_fold(Kubeconfig::default(), |before, document| {
         let document = document.map_err(|error| error.to_string())?.unwrap_or_default();
-        before.merge(document).map_err(|error| error.to_string())
+        merge(before, document)
     })
+}
+
+/// Adds what a second document or file has beyond the first. (What kube would say where it cannot brings along all that its
+/// other errors could say.)
+fn merge(first: Kubeconfig, second: Kubeconfig) -> Result<Kubeconfig, String> {
+    first.merge(second).map_err(|_| "they differ in `kind` or `apiVersion`".into())
 }
 
 /// The names of the contexts, for completion; empty where there is no kubeconfig.
@@ -150,9 +157,9 @@ fn default_files(options: &Options, chosen: bool) -> Result<Option<Kubeconfig>> 
         absolute(&mut read, path.parent());
         merged = Some(match merged {
             None => read,
-            Some(before) => before
-                .merge(read)
-                .map_err(|error| Error::usage("the kubeconfigs do not fit together").caused_by(error.to_string()))?,
+            Some(before) => {
+                merge(before, read).map_err(|why| Error::usage("the kubeconfigs do not fit together").caused_by(why))?
+            }
         });
     }
     if merged.is_none() && listed.is_some() && options.server.is_none() {
@@ -176,8 +183,10 @@ fn in_cluster() -> Result<Loaded> {
         ..Cluster::default()
     };
     let user = AuthInfo { token_file: Some(format!("{SERVICE_ACCOUNT}/token")), ..AuthInfo::default() };
-    let namespace = std::fs::read_to_string(format!("{SERVICE_ACCOUNT}/namespace")).ok();
-    Ok(Loaded { cluster, user, user_name: None, context: "in-cluster".into(), namespace })
+    let namespace = std::fs::read_to_string(format!("{SERVICE_ACCOUNT}/namespace")).map_err(|error| {
+        Error::usage("the pod's service account cannot be used").caused_by(format!("{SERVICE_ACCOUNT}/namespace: {error}"))
+    })?;
+    Ok(Loaded { cluster, user, user_name: None, context: "in-cluster".into(), namespace: Some(namespace) })
 }
 
 /// `--server` replaces the cluster of the context, or stands alone.
