@@ -49,6 +49,12 @@ pub struct Evaluate {
     /// Header for Prometheus, as `X-Scope-OrgID: team`; can be repeated
     #[arg(long, value_name = "HEADER", hide_short_help = true)]
     pub prometheus_header: Vec<String>,
+    /// URL of Dynatrace, as https://ID.live.dynatrace.com; its token is in DT_API_TOKEN, in a file, or in the cluster's Secret
+    #[arg(long, value_name = "URL", env = "TIDEGATE_DYNATRACE", hide_env_values = true, hide_short_help = true)]
+    pub dynatrace: Option<String>,
+    /// File with the API token for Dynatrace
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub dynatrace_token_file: Option<PathBuf>,
     /// How far back to look
     #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with = "start")]
     pub timeframe: Option<Duration>,

@@ -4,6 +4,7 @@ mod bad_input;
 mod confirm;
 mod connect;
 mod dry_run;
+mod dynatrace;
 mod earlier;
 mod errors;
 mod evaluate;

@@ -124,7 +124,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         candidate: arguments.candidate.clone(),
         stable: arguments.stable.clone(),
         span,
-        sources: Sources { prometheus: arguments.prometheus.clone(), access: access(arguments, settings)? },
+        sources: sources(arguments, settings)?,
     })
 }
 
@@ -169,6 +169,20 @@ fn seconds(time: i64) -> f64 {
 
 fn body(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|_| "the answer is no JSON".into())
+}
+
+/// Where the numbers come from.
+fn sources(arguments: &Evaluate, settings: &Settings) -> Result<Sources> {
+    let token = match &arguments.dynatrace_token_file {
+        Some(file) => Some(text_of(file)?),
+        None => std::env::var("DT_API_TOKEN").ok().filter(|token| !token.is_empty()),
+    };
+    Ok(Sources {
+        prometheus: arguments.prometheus.clone(),
+        access: access(arguments, settings)?,
+        dynatrace: arguments.dynatrace.clone(),
+        dynatrace_token: token,
+    })
 }
 
 /// What the URL of Prometheus needs beside it.

@@ -8,6 +8,9 @@ use jsonpath_rust::query::QueryRef;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+/// The parser of paths calls itself for each bracket: a long path of them would end in a full stack.
+const LONGEST_PATH: usize = 300;
+
 /// A document of an HTTP server, and the place of the value in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Web {
@@ -65,6 +68,9 @@ impl Web {
     /// # Errors
     /// Says why the path cannot be used.
     pub fn samples(&self, body: &Value) -> Result<Vec<Sample>, String> {
+        if self.path.len() > LONGEST_PATH {
+            return Err(format!("a JSONPath has at most {LONGEST_PATH} letters"));
+        }
         let found = body.query_with_path(&path(&self.path)).map_err(|_| format!("`{}` is not a JSONPath", self.path))?;
         let single = found.len() < 2;
         let sample = |one: QueryRef<'_, Value>| {
@@ -121,5 +127,10 @@ mod tests {
         assert_eq!(at("", &json!(7)).map(|found| found[0].number()), Ok(Some(7.0)));
         assert_eq!(at("$.data", &body).map(|found| found[0].number()), Ok(None));
         assert!(at("$.[", &body).is_err());
+        for nested in ["$[?", "$[?(", "$[?!(", "$..["] {
+            assert!(at(&nested.repeat(LONGEST_PATH / nested.len()), &body).is_err());
+            assert!(at(&format!("$[?{}1{}]", "(".repeat(140), ")".repeat(140)), &body).is_err());
+            assert!(at(&nested.repeat(10_000), &body).is_err());
+        }
     }
 }
