@@ -25,6 +25,9 @@ pub struct Evaluate {
     /// Destination to compare with; the stable side of the release where none is named
     #[arg(long, value_name = "NAME", requires = "require", hide_short_help = true)]
     pub stable: Option<String>,
+    /// Whose metrics --require reads: the mesh's, or those of an Envoy with Istio's cluster names
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Metrics::Istio, requires = "require", hide_short_help = true)]
+    pub metrics: Metrics,
     /// Measured values, in place of a source; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
@@ -104,6 +107,15 @@ pub struct Evaluate {
 pub enum Judge {
     /// Kayenta's: the test of Mann and Whitney
     Kayenta,
+}
+
+/// Metrics of a mesh
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Metrics {
+    /// Istio's standard metrics: `istio_requests_total` and its like
+    Istio,
+    /// Envoy's cluster statistics: `envoy_cluster_upstream_rq` and its like
+    Envoy,
 }
 
 /// Verdicts that fail a command

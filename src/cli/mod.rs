@@ -7,7 +7,7 @@ mod help;
 mod sandbox;
 
 pub use connection::Connection;
-pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
+pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};

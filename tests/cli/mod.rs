@@ -16,6 +16,7 @@ mod interrupt;
 mod output;
 mod preflight;
 mod promote;
+mod require;
 mod rollback;
 mod routes;
 mod services;

@@ -112,8 +112,7 @@ impl History {
                 std::fs::rename(&fresh, &file).map_err(cannot)
             }
             (Self::Cluster { subject }, Some(cluster)) => {
-                let mut this = Previous::of(format!("{time:.0}"), evaluation);
-                this.values.iter_mut().for_each(|value| value.key.truncate(value.key.floor_char_boundary(500)));
+                let this = Previous::of(format!("{time:.0}"), evaluation);
                 for _ in 0..TRIES {
                     let (map, mut list) = kept(cluster, subject).await?;
                     list.insert(0, this.clone());

@@ -123,6 +123,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         service: arguments.service.clone(),
         candidate: arguments.candidate.clone(),
         stable: arguments.stable.clone(),
+        metrics: arguments.metrics,
         span,
         sources: sources(arguments, settings)?,
     })

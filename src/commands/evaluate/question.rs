@@ -1,6 +1,7 @@
 //! What is asked of the metrics, whoever asks it.
 
 use super::source::Source;
+use crate::cli::Metrics;
 use crate::commands::Context;
 use crate::core::gate::Gate;
 use crate::core::gate::evaluation::{Evaluation, Evidence, Previous, Verdict, Window};
@@ -30,6 +31,8 @@ pub struct Question {
     pub candidate: Option<String>,
     /// The destination to compare with, where the release does not say it.
     pub stable: Option<String>,
+    /// Whose metrics the terms of `--require` are read from.
+    pub metrics: Metrics,
     /// When.
     pub span: Span,
     /// Earlier evaluations, newest first.

@@ -19,7 +19,7 @@ const STALE: f64 = 90.0;
 /// # Errors
 /// `Unreachable` where there is no answer, `Usage` where nobody knows the side to compare with.
 pub async fn measure(prometheus: &Prometheus<'_>, sides: &Sides, terms: &[Term], window: Window) -> Result<Vec<Answer>> {
-    let fresh = prometheus.instant(&require::freshness(&sides.candidate.service), seconds(window.end)).await?;
+    let fresh = prometheus.instant(&require::freshness(&sides.candidate), seconds(window.end)).await?;
     let newest = body(&fresh.body).ok().and_then(|body| require::latest(&body));
     let age = newest.map(|newest| seconds(window.end) - newest);
     if age.is_none_or(|age| age > STALE) {
