@@ -145,7 +145,7 @@ mod tests {
             ("indicator: {}", "did you mean `indicators`?"),
             ("indicators: {a: {webb: x}}", "did you mean `web`?"),
             ("indicators: {a: {web: {url: x, jsonpath: y}}}", "did you mean `jsonPath`?"),
-            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a JSONPath"),
+            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a path"),
             ("indicators: {a: {dynatrace: 'SLO;/'}}", "not the id"),
             ("indicators: {a: {command: 'rm -r'}}", "a command is a list"),
         ] {

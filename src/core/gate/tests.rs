@@ -107,6 +107,8 @@ fn arbitrary_input_does_no_harm() {
         r#"[{"metric":"a","value":1}]"#,
         "}",
         "]",
+        "..",
+        "[0]",
         "[",
         ",",
         ":",
@@ -149,7 +151,8 @@ fn arbitrary_input_does_no_harm() {
             prometheus::refusal(500, &text),
             dynatrace::timeseries(&body),
             dynatrace::refusal(500, &text),
-            dynatrace::Indicator::read(&text).map(|query| dynatrace::Dynatrace::Indicator(query).samples(&[body.clone()])),
+            dynatrace::Indicator::read(&text)
+                .map(|query| dynatrace::Dynatrace::Indicator(query).samples(std::slice::from_ref(&body))),
             query::Web { path: text.clone(), ..query::Web::default() }.samples(&body),
         );
     }

@@ -14,9 +14,10 @@ use crate::core::gate::dynatrace::Dynatrace;
 use crate::core::gate::evaluation::{Answer, Sample, Window};
 use crate::core::gate::query::Query;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{Prometheus, Transport};
+use crate::metrics::Transport;
 use crate::settings::Settings;
 use futures_util::StreamExt as _;
+use prometheus::Client;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ const CONCURRENCY: usize = 8;
 
 /// Where the numbers come from, and for `--require` whose they are.
 pub struct Source {
-    prometheus: Option<Prometheus<'static>>,
+    prometheus: Option<Client>,
     dynatrace: Option<Transport<'static>>,
     sides: Option<Sides>,
     /// Where the first look's window began. Later looks add to its evidence: a window that moved along would be a new test
@@ -51,7 +52,7 @@ impl Source {
             _ => None,
         };
         let prometheus = match asked {
-            true => Some(prometheus::reach(context, &question.sources, cluster, settings).await?),
+            true => Some(Client::reach(context, &question.sources, cluster, settings).await?),
             false => None,
         };
         let dynatrace = match queries.iter().any(|(_, query)| matches!(query, Query::Dynatrace(_))) {
@@ -82,7 +83,7 @@ impl Source {
     /// # Errors
     /// As [`Source::measure`].
     pub async fn at(&self, context: &Context, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
-        match (&question.gate, &self.sides, &self.prometheus) {
+        let answers = match (&question.gate, &self.sides, &self.prometheus) {
             (Gate::Require(terms), Some(sides), Some(prometheus)) => {
                 within(deadline, terms::measure(prometheus, sides, terms, window)).await
             }
@@ -92,7 +93,11 @@ impl Source {
                 dynatrace::complete(context, &queries, window, deadline).await?;
                 self.answers(queries, question, window, deadline).await
             }
+        };
+        if let Some(prometheus) = &self.prometheus {
+            prometheus.tell(context);
         }
+        answers
     }
 
     /// The time in whole seconds, by Prometheus' clock where it is asked: windows must not depend on two clocks that agree.
@@ -101,7 +106,7 @@ impl Source {
     /// `Unreachable` where it does not answer.
     pub async fn clock(&self) -> Result<i64> {
         match &self.prometheus {
-            Some(prometheus) => prometheus::clock(prometheus).await,
+            Some(prometheus) => prometheus.clock().await,
             None => Ok(jiff::Timestamp::now().as_second()),
         }
     }
@@ -151,7 +156,7 @@ impl Source {
     async fn ask(&self, query: &Query, look: &Look<'_>) -> Result<Vec<Sample>> {
         let Look { question, window, deadline, entity } = look;
         match (query, &self.prometheus, &self.dynatrace) {
-            (Query::Prometheus(query), Some(prometheus), _) => prometheus::instant(prometheus, query, window.end).await,
+            (Query::Prometheus(query), Some(prometheus), _) => prometheus.samples(query, window.end).await,
             (Query::Prometheus(_), None, _) => Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
             (Query::Dynatrace(query), _, Some(transport)) => match (query, entity) {
                 (Dynatrace::Timeseries(series), Err(error)) if series.is_open() => Err(error.clone()),
