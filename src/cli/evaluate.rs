@@ -40,18 +40,6 @@ pub struct Evaluate {
     /// Grade again what an earlier `-o json` was graded by
     #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"], hide_short_help = true)]
     pub from_evidence: Option<PathBuf>,
-    /// URL of Prometheus; looked for in the cluster where none is given
-    #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true)]
-    pub prometheus: Option<String>,
-    /// File with a bearer token for Prometheus
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub prometheus_token_file: Option<PathBuf>,
-    /// File with the certificate authority of Prometheus
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub prometheus_ca: Option<PathBuf>,
-    /// Header for Prometheus, as `X-Scope-OrgID: team`; can be repeated
-    #[arg(long, value_name = "HEADER", hide_short_help = true)]
-    pub prometheus_header: Vec<String>,
     /// How far back to look
     #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with = "start")]
     pub timeframe: Option<Duration>,
@@ -94,6 +82,9 @@ pub struct Evaluate {
     /// Give up after this long
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration, hide_short_help = true)]
     pub timeout: Option<Duration>,
+    /// Where metrics come from
+    #[command(flatten)]
+    pub sources: super::Sources,
 }
 
 /// Judges of values of both sides

@@ -5,12 +5,14 @@ mod evaluate;
 mod help;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sources;
 
 pub use connection::Connection;
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
+pub use sources::Sources;
 
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;

@@ -5,6 +5,7 @@ mod confirm;
 mod connect;
 mod credentials;
 mod dry_run;
+mod dynatrace;
 mod earlier;
 mod errors;
 mod evaluate;

@@ -1,5 +1,6 @@
 //! `evaluate`: may this version have the traffic?
 
+mod given;
 mod history;
 mod judge;
 mod question;
@@ -18,10 +19,9 @@ use crate::core::gate::sli::Sli;
 use crate::core::gate::values::{self, Values};
 use crate::core::gate::{self, Gate};
 use crate::error::{Error, Result};
-use crate::metrics::Access;
 use crate::settings::Settings;
 use history::History;
-use question::{Question, Sources, Span};
+use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
 use std::io::Read as _;
@@ -125,7 +125,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         stable: arguments.stable.clone(),
         metrics: arguments.metrics,
         span,
-        sources: Sources { prometheus: arguments.prometheus.clone(), access: access(arguments, settings)? },
+        sources: given::sources(&arguments.sources, settings)?,
     })
 }
 
@@ -170,17 +170,6 @@ fn seconds(time: i64) -> f64 {
 
 fn body(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|_| "the answer is no JSON".into())
-}
-
-/// What the URL of Prometheus needs beside it.
-fn access(arguments: &Evaluate, settings: &Settings) -> Result<Access> {
-    let header = |text: &String| pair(text, ':', "NAME: VALUE");
-    Ok(Access {
-        token: arguments.prometheus_token_file.as_deref().map(text_of).transpose()?,
-        headers: arguments.prometheus_header.iter().map(header).collect::<Result<_>>()?,
-        certificate_authority: arguments.prometheus_ca.clone(),
-        timeout: settings.connection.request_timeout,
-    })
 }
 
 /// Prints what would be asked.

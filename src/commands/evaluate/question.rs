@@ -71,6 +71,17 @@ pub struct Sources {
     pub prometheus: Option<String>,
     /// What its URL needs beside it.
     pub access: Access,
+    /// The address of Dynatrace; looked for in the cluster where there is none.
+    pub dynatrace: Option<String>,
+    /// The API token for it.
+    pub dynatrace_token: Option<String>,
+}
+
+impl Sources {
+    /// Whether Dynatrace is the only one that is named.
+    pub fn only_dynatrace(&self) -> bool {
+        self.dynatrace.is_some() && self.prometheus.is_none()
+    }
 }
 
 impl Question {
@@ -92,7 +103,7 @@ impl Question {
                     Error::usage("an slo.yaml has no queries of its own")
                         .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
                 })?;
-                sli.queries(slo, &placeholders)
+                sli.queries(slo, &placeholders, self.sources.only_dynatrace())
             }
             Gate::Require(_) => Ok(Vec::new()),
         }
@@ -105,7 +116,7 @@ impl Question {
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
         let mut source = Source::find(context, self, settings).await?;
         loop {
-            let (window, answers) = source.measure(self, deadline).await?;
+            let (window, answers) = source.measure(context, self, deadline).await?;
             let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();

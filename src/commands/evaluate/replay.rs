@@ -44,7 +44,7 @@ pub async fn run(
     context.ui.say(&format!("grading {} windows\n", windows.len()));
     let source = &source;
     let deadline = Instant::now() + arguments.timeout.unwrap_or(TIMEOUT);
-    let ask = async |window: Window| source.at(question, window, deadline).await.map(|answers| (window, answers));
+    let ask = async |window: Window| source.at(context, question, window, deadline).await.map(|answers| (window, answers));
     let mut answers = futures_util::stream::iter(windows.iter().map(|window| ask(*window))).buffered(CONCURRENCY);
     let mut evaluations = Vec::with_capacity(windows.len());
     let mut history: Vec<Previous> = Vec::new();

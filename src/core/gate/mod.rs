@@ -12,6 +12,7 @@ pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
 mod index;
+pub mod jsonpath;
 pub mod legacy;
 pub mod lint;
 mod locate;
