@@ -10,7 +10,9 @@ use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Evidence, Previous};
+use crate::core::gate::lint::Options;
 use crate::core::gate::placeholders::Context as Placeholders;
+use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
 use crate::core::gate::{self, Gate, values};
@@ -21,7 +23,7 @@ use question::{Question, Sources, Span};
 use report::conclude;
 use sides::Sides;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The window where none is given, as keptn's.
@@ -63,11 +65,7 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
 
 /// What the arguments ask for.
 fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Result<Question> {
-    let gate = read(context, arguments)?;
-    let sli = match &arguments.sli {
-        Some(file) => Some(Sli::parse(&title(file), &text_of(file)?)?),
-        None => None,
-    };
+    let (gate, sli) = read(context, arguments)?;
     let label = |text: &String| pair(text, '=', "K=V");
     let placeholders = Placeholders {
         project: arguments.project.clone(),
@@ -99,16 +97,19 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
 }
 
 /// Reads the gate; what is doubtful in its file is a warning.
-fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
+fn read(context: &Context, arguments: &Evaluate) -> Result<(Gate, Option<Sli>)> {
     let Some(file) = &arguments.gate else {
         let gate = Gate::require(arguments.require.iter().map(String::as_str));
-        return gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"));
+        return Ok((gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"))?, None));
     };
-    let text = text_of(file)?;
-    let name = title(file);
-    let gate = Gate::parse(&name, &text)?;
-    Gate::lint(&text).iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
-    Ok(gate)
+    let read = |file: &PathBuf| -> Result<_> { Ok((title(file), text_of(file)?)) };
+    let (name, text) = read(file)?;
+    let queries = arguments.sli.as_ref().map(read).transpose()?;
+    let queries = queries.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+    let read = Gate::read((&name, &text), queries)?;
+    let findings = Kind::likely(&text).lint(&text, None, Options::default());
+    findings.iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
+    Ok(read)
 }
 
 /// The earlier evaluations that the gate compares with.
@@ -122,11 +123,11 @@ fn previous(arguments: &Evaluate, gate: &Gate) -> Result<Vec<Previous>> {
 }
 
 /// What errors call a file.
-fn title(file: &Path) -> String {
+pub(super) fn title(file: &Path) -> String {
     if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
 }
 
-fn text_of(file: &Path) -> Result<String> {
+pub(super) fn text_of(file: &Path) -> Result<String> {
     let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
     if file == Path::new("-") {
         let mut text = String::new();

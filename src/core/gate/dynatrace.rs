@@ -108,6 +108,13 @@ fn said(body: &Value) -> Option<String> {
     error.as_str().or_else(|| error.get("message").and_then(Value::as_str)).map(str::to_owned)
 }
 
+/// Whether an SLI's query is one of Dynatrace's: a selector, a time series, or one of the forms with a prefix (`USQL;…`).
+pub fn is_query(query: &str) -> bool {
+    let prefixed = ["MV2;", "USQL;", "SLO;", "PV2;", "SECPV2;", "builtin:", "ext:", "calc:", "com.dynatrace."];
+    prefixed.iter().any(|prefix| query.starts_with(prefix))
+        || ["metricSelector=", "entitySelector="].iter().any(|key| query.contains(key))
+}
+
 /// A value of the Metrics API in the unit in which keptn's objectives are written: microseconds become milliseconds, bytes
 /// kilobytes. `query` is the SLI's query.
 pub fn in_unit(query: &str, value: f64) -> f64 {

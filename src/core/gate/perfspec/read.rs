@@ -178,6 +178,8 @@ fn source(pointer: &str, indicator: &Indicator, found: &mut Findings) {
         found.error(format!("{pointer}/source"), message);
     } else if let Err(error) = Query::of(indicator) {
         found.error(format!("{pointer}/query"), error.message);
+    } else if let Ok(Query::Prometheus(query)) = Query::of(indicator) {
+        found.promql(&format!("{pointer}/query"), &query);
     }
     if let Some(query) = indicator.query.as_object() {
         let known =

@@ -244,7 +244,7 @@ fn other_keys_are_noted_where_they_do_no_harm() {
     noted["description"] = json!("how fast it is");
     let text = spec(json!([noted]), json!({"pass": 90}));
     assert!(Perfspec::parse("perfspec.json", &text).is_ok());
-    assert_eq!(Perfspec::lint(&text).len(), 1);
+    assert_eq!(Perfspec::lint(&text, Options::default()).len(), 1);
     noted["grading"]["thresholds"]["comment"] = json!("x");
     assert!(Perfspec::parse("perfspec.json", &spec(json!([noted]), json!({"pass": 90}))).is_err());
 }
@@ -324,7 +324,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
 #[test]
 fn lint_finds_what_is_hardly_meant() {
     let lint = |indicators: Value, objectives: Value| {
-        let found = Perfspec::lint(&spec(indicators, objectives));
+        let found = Perfspec::lint(&spec(indicators, objectives), Options::default());
         found.into_iter().map(|one| one.message).collect::<Vec<_>>()
     };
     let fine = indicator("a", 100.0, json!({"upperSevere": 2, "upperWarning": 1}));
@@ -478,7 +478,7 @@ fn arbitrary_files_do_no_harm() {
         if round % 5 == 0 {
             text.truncate((0..=text.len()).rev().filter(|at| text.is_char_boundary(*at)).nth(dice.roll(9) as usize).unwrap_or(0));
         }
-        Perfspec::lint(&text);
+        Perfspec::lint(&text, Options::default());
         if let Ok(spec) = Perfspec::parse("perfspec.json", &text) {
             let _ = spec.queries();
             pitometer(&spec.grade(Evidence::default()), None);

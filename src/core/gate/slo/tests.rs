@@ -189,7 +189,7 @@ fn what_has_not_the_form_is_refused_with_its_place() {
 fn lint_finds_what_is_hardly_meant() {
     let total = "total_score: {pass: \"90%\", warning: \"75%\"}\n";
     let one = |rest: &str| format!("objectives:\n- sli: a\n{rest}{total}");
-    let lint = |text: &str| Slo::lint(text).into_iter().map(|one| one.message).collect::<Vec<_>>();
+    let lint = |text: &str| Slo::lint(text, Options::default()).into_iter().map(|one| one.message).collect::<Vec<_>>();
     assert_eq!(lint(SMALL), Vec::<String>::new());
     for (text, says) in [
         (one("  pass: [{criteria: [\"<=1%\"]}]\n"), "it means `<=+1%`"),
@@ -298,7 +298,7 @@ fn arbitrary_files_do_no_harm() {
         if dice.roll(2) == 0 {
             text = format!("{}{text}", SMALL.lines().take(dice.roll(15) as usize).collect::<Vec<_>>().join("\n"));
         }
-        Slo::lint(&text);
+        Slo::lint(&text, Options::default());
         if let Ok(slo) = Slo::parse("slo.yaml", &text) {
             let values = json!([{"metric": "a", "value": dice.roll(9)}, {"metric": "p95", "value": "x"}]);
             keptn(&slo.grade(Evidence { window: None, answers: answers(&values), previous: vec![] }), Printed::default());
