@@ -19,6 +19,7 @@ mod routes;
 mod services;
 mod settings;
 mod shift;
+mod sources;
 mod status;
 mod versions;
 mod warnings;

@@ -176,7 +176,7 @@ async fn show(context: &Context, question: &Question, settings: &Settings) -> Re
             }
             queries
         }
-        _ => question.queries(question.window()?)?,
+        _ => question.queries(question.window()?)?.into_iter().map(|(id, query)| (id, query.line())).collect(),
     };
     queries.iter().for_each(|(id, query)| context.ui.answer(&format!("{id}\t{query}\n")));
     Ok(())

@@ -2,11 +2,12 @@
 
 use super::source::Source;
 use crate::commands::Context;
+use crate::core::gate::Gate;
 use crate::core::gate::evaluation::{Evaluation, Evidence, Previous, Verdict, Window};
 use crate::core::gate::placeholders::Context as Placeholders;
+use crate::core::gate::query::Query;
 use crate::core::gate::sli::Sli;
-use crate::core::gate::{Gate, perfspec};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
 use std::time::{Duration, Instant};
@@ -79,21 +80,10 @@ impl Question {
     ///
     /// # Errors
     /// `Usage` for an indicator without a query and a placeholder that stands for nothing.
-    pub fn queries(&self, window: Window) -> Result<Vec<(String, String)>> {
+    pub fn queries(&self, window: Window) -> Result<Vec<(String, Query)>> {
         let placeholders = Placeholders { seconds: Some(super::seconds(window.end - window.start)), ..self.placeholders.clone() };
         match &self.gate {
-            Gate::Perfspec(spec) => {
-                let queries = spec.clone().resolve(&placeholders)?.queries()?;
-                let one = |(id, query)| match query {
-                    perfspec::Query::Prometheus(text) => Ok((id, text)),
-                    other => Err(Error::usage(format!(
-                        "indicator `{id}` asks Dynatrace ({}), which tidegate cannot ask yet",
-                        other.line()
-                    ))
-                    .hint("give its values with `--values FILE`")),
-                };
-                queries.into_iter().map(one).collect()
-            }
+            Gate::Perfspec(spec) => spec.clone().resolve(&placeholders)?.queries(),
             Gate::Slo(slo) => {
                 let sli = self.sli.as_ref().ok_or_else(|| {
                     Error::usage("an slo.yaml has no queries of its own")
@@ -110,14 +100,10 @@ impl Question {
     /// # Errors
     /// `Usage` where files lack something, `Unreachable` and `Timeout` where a source does not answer.
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
-        self.queries(self.window()?)?;
-        let mut source = Source::find(context, self, settings).await?;
+        let queries = self.queries(self.window()?)?;
+        let mut source = Source::find(context, self, &queries, settings).await?;
         loop {
-            let measure = source.measure(self);
-            let evidence = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), measure).await;
-            let answers =
-                evidence.map_err(|_| Error::new(Kind::Timeout, "the metrics source did not answer within --timeout"))?;
-            let (window, answers) = answers?;
+            let (window, answers) = source.measure(self, deadline).await?;
             let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
