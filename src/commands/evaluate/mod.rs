@@ -10,7 +10,7 @@ use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Evidence, Previous};
-use crate::core::gate::lint::Options;
+use crate::core::gate::lint::{Options, Severity};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
@@ -54,7 +54,12 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
             return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
                 .hint("`--judge kayenta` compares them"));
         }
-        let evidence = Evidence { window: question.window().ok(), answers: given.answers, previous: question.previous };
+        let evidence = Evidence {
+            window: question.window().ok(),
+            answers: given.answers,
+            previous: question.previous,
+            arguments: question.arguments,
+        };
         return conclude(context, &arguments, &question.gate.grade(evidence));
     }
     let deadline = Instant::now() + settings.timeout;
@@ -88,6 +93,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         gate,
         sli,
         placeholders,
+        arguments: arguments.arg.iter().map(label).collect::<Result<_>>()?,
         service: arguments.service.clone(),
         candidate: arguments.candidate.clone(),
         stable: arguments.stable.clone(),
@@ -108,7 +114,11 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<(Gate, Option<Sli>)> 
     let queries = queries.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
     let read = Gate::read((&name, &text), queries)?;
     let findings = Kind::likely(&text).lint(&text, None, Options::default());
-    findings.iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
+    // Notes are told with the answer.
+    findings
+        .iter()
+        .filter(|finding| finding.is(Severity::Warning))
+        .for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
     Ok(read)
 }
 

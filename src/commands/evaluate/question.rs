@@ -10,6 +10,7 @@ use crate::core::gate::sli::Sli;
 use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks while too little is known.
@@ -24,6 +25,8 @@ pub struct Question {
     pub sli: Option<Sli>,
     /// What placeholders stand for. The length of the window is added when it is known.
     pub placeholders: Placeholders,
+    /// The arguments of a gate file that has some.
+    pub arguments: BTreeMap<String, String>,
     /// Whose release the terms of `--require` judge.
     pub service: Option<String>,
     /// The destination that is judged, where the release does not say it.
@@ -91,6 +94,7 @@ impl Question {
                 })?;
                 sli.queries(slo, &placeholders)
             }
+            Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
             Gate::Require(_) => Ok(Vec::new()),
         }
     }
@@ -104,7 +108,8 @@ impl Question {
         let mut source = Source::find(context, self, &queries, settings).await?;
         loop {
             let (window, answers) = source.measure(self, deadline).await?;
-            let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
+            let evidence =
+                Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
             if !open || Instant::now() + LOOK >= deadline {

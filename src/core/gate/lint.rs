@@ -98,11 +98,17 @@ impl Findings {
     }
 
     /// A finding at a character of the text at `pointer`.
-    fn inside(&mut self, severity: Severity, pointer: &str, before: usize, message: String) {
+    pub fn inside(&mut self, severity: Severity, pointer: &str, before: usize, message: String) {
         self.add(severity, pointer.to_owned(), message);
         if let Some((_, inside)) = self.list.last_mut() {
             *inside = Some(before);
         }
+    }
+
+    /// What the notes say.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.list.iter().filter(|(finding, _)| finding.severity == Severity::Note);
+        notes.map(|(finding, _)| finding.message.clone()).collect()
     }
 
     /// Something wrong.

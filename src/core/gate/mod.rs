@@ -7,10 +7,12 @@
 //! Nothing that was not measured passes: no series, null, NaN, an unknown source, a misspelt key. Where this differs from
 //! the original programs, [`perfspec`] and [`slo`] say so in a table.
 
+pub mod argo;
 pub mod command;
 pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
+pub mod expression;
 mod index;
 pub mod legacy;
 pub mod lint;
@@ -30,6 +32,7 @@ pub mod web;
 mod yaml;
 
 use crate::error::{Error, Result};
+use argo::Argo;
 use evaluation::{Evaluation, Evidence, Format};
 use perfspec::Perfspec;
 use recognise::Kind;
@@ -47,6 +50,8 @@ pub enum Gate {
     Perfspec(Perfspec),
     /// `slo.yaml`.
     Slo(Slo),
+    /// `AnalysisTemplate`.
+    Argo(Argo),
     /// Terms of `--require`.
     Require(Vec<Term>),
 }
@@ -69,6 +74,7 @@ impl Gate {
         let format = match (Kind::likely(text), queries) {
             (Kind::Perfspec, _) => Format::Perfspec,
             (Kind::Slo, _) => Format::Slo,
+            (Kind::AnalysisTemplate, _) => Format::Argo,
             (Kind::ServiceObjectives, Some(indicators)) => {
                 return legacy::convert(indicators, gate).map(|spec| (Self::Perfspec(spec), None));
             }
@@ -89,6 +95,7 @@ impl Gate {
         match format {
             Format::Perfspec => Perfspec::parse(file, text).map(Self::Perfspec),
             Format::Slo => Slo::parse(file, text).map(Self::Slo),
+            Format::Argo => Argo::parse(file, text).map(Self::Argo),
             Format::Require => Self::require(text.lines()),
         }
     }
@@ -114,6 +121,7 @@ impl Gate {
         match self {
             Self::Perfspec(spec) => spec.grade(evidence),
             Self::Slo(slo) => slo.grade(evidence),
+            Self::Argo(argo) => argo.grade(evidence),
             Self::Require(terms) => require::grade(terms, evidence),
         }
     }

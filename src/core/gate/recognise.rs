@@ -1,5 +1,6 @@
 //! Which kind of file a text is, by what it holds.
 
+use super::argo::Argo;
 use super::lint::{Finding, Findings, Options};
 use super::perfspec::Perfspec;
 use super::sli::Sli;
@@ -23,6 +24,8 @@ pub enum Kind {
     ServiceIndicators,
     /// `service-objectives.yaml`.
     ServiceObjectives,
+    /// Argo's `AnalysisTemplate` or `ClusterAnalysisTemplate`.
+    AnalysisTemplate,
 }
 
 impl Kind {
@@ -45,6 +48,7 @@ impl Kind {
             Kind::Sli => "sli.yaml",
             Kind::ServiceIndicators => "service-indicators.yaml",
             Kind::ServiceObjectives => "service-objectives.yaml",
+            Kind::AnalysisTemplate => "AnalysisTemplate",
         }
     }
 
@@ -70,6 +74,7 @@ impl Kind {
             Kind::Sli => Sli::lint(text, options),
             Kind::ServiceIndicators => legacy::lint_indicators(text, options),
             Kind::ServiceObjectives => legacy::lint_objectives(text, queries),
+            Kind::AnalysisTemplate => Argo::lint(text, options),
         }
     }
 }
@@ -98,6 +103,11 @@ fn documents(text: &str) -> Vec<Value> {
 
 fn one(document: &Value) -> Option<Kind> {
     let root = document.as_object()?;
+    match root.get("kind").and_then(Value::as_str).filter(|_| root.contains_key("apiVersion")) {
+        Some("AnalysisTemplate" | "ClusterAnalysisTemplate") => return Some(Kind::AnalysisTemplate),
+        Some(_) => return None,
+        None => {}
+    }
     let first = |key: &str| root.get(key).and_then(Value::as_array).map(|list| list.first().unwrap_or(&Value::Null));
     let has = |item: &Value, key: &str| item.get(key).is_some();
     match (root.get("indicators"), root.get("objectives")) {

@@ -16,13 +16,13 @@ fn window() -> Option<Window> {
 fn latency(value: &str) -> Evaluation {
     let answers = vec![Answer::new("latency", vec![Sample::of(r#"{"job":"carts"}"#, value)])];
     let gate = Gate::parse("perfspec.json", PERFSPEC).expect("a perfspec");
-    gate.grade(Evidence { window: window(), answers, previous: vec![] })
+    gate.grade(Evidence { window: window(), answers, previous: vec![], ..Evidence::default() })
 }
 
 fn p95(value: f64, before: &[Previous]) -> Evaluation {
     let answers = vec![Answer::new("p95", vec![Sample::of("", value)])];
     let gate = Gate::parse("slo.yaml", SLO).expect("an SLO");
-    gate.grade(Evidence { window: window(), answers, previous: before.to_vec() })
+    gate.grade(Evidence { window: window(), answers, previous: before.to_vec(), ..Evidence::default() })
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Source {
     /// `NotFound` where the cluster has none, or no such service.
     pub async fn find(context: &Context, question: &Question, queries: &[(String, Query)], settings: &Settings) -> Result<Self> {
         let required = matches!(question.gate, Gate::Require(_));
-        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_)));
+        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_) | Query::PrometheusAgo(..)));
         let cluster = match required || asked && question.sources.prometheus.is_none() {
             true => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
             false => None,
@@ -107,7 +107,12 @@ impl Source {
     async fn ask(&self, query: &Query, question: &Question, window: Window) -> Result<Vec<Sample>> {
         match (query, &self.prometheus) {
             (Query::Prometheus(query), Some(prometheus)) => prometheus::instant(prometheus, query, window.end).await,
-            (Query::Prometheus(_), None) => Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
+            (Query::PrometheusAgo(query, ago), Some(prometheus)) => {
+                prometheus::instant(prometheus, query, window.end.saturating_sub(*ago)).await
+            }
+            (Query::Prometheus(_) | Query::PrometheusAgo(..), None) => {
+                Err(Error::usage("no metrics source: name one with `--prometheus URL`"))
+            }
             (Query::Web(web), _) => external::web(web, question.sources.access.timeout).await,
             (Query::Command(command), _) => external::command(command, &question.placeholders, window).await,
             (Query::Dynatrace(query), _) => Err(Error::failed(format!("Dynatrace cannot be asked: {}", query.line()))),

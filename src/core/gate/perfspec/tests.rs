@@ -18,7 +18,7 @@ fn indicator(id: &str, score: f64, thresholds: Value) -> Value {
 
 fn measured(values: &[(&str, Value)]) -> Evidence {
     let answers = values.iter().map(|(id, value)| Answer::new(*id, vec![Sample::of("{}", value.clone())])).collect();
-    Evidence { window: Some(WINDOW), answers, previous: vec![] }
+    Evidence { window: Some(WINDOW), answers, previous: vec![], ..Evidence::default() }
 }
 
 fn graded(thresholds: Value, value: Value) -> Evaluation {
@@ -82,7 +82,12 @@ fn run(case: &Value) -> Result<Evaluation> {
     let spec = Perfspec::parse("perfspec.json", &case["perfspec"].to_string())?;
     let time = |key: &str| case["options"][key].as_i64().unwrap_or_default();
     let window = Window::new(time("timeStart"), time("timeEnd"))?;
-    Ok(spec.grade(Evidence { window: Some(window), answers: answers(&spec, case)?, previous: earlier(case) }))
+    Ok(spec.grade(Evidence {
+        window: Some(window),
+        answers: answers(&spec, case)?,
+        previous: earlier(case),
+        ..Evidence::default()
+    }))
 }
 
 /// What holds instead where the original does something surprising: the total and the verdict, or that it is refused.
@@ -240,7 +245,7 @@ fn relative_thresholds_need_the_earlier_value_of_the_same_series() {
         (vec![before("s", 0.0)], 1, 0.0),
     ] {
         let answers = vec![Answer::new("a", vec![Sample::of("s", value)])];
-        let evaluation = spec.grade(Evidence { answers, previous: previous.clone(), window: None });
+        let evaluation = spec.grade(Evidence { answers, previous: previous.clone(), window: None, ..Evidence::default() });
         assert_eq!(evaluation.score, score, "{previous:?} {value}");
     }
 }
