@@ -278,6 +278,19 @@ slo.yaml                 keptn 0.6 and later: criteria, weights, per cent.
                          Its queries: --sli sli.yaml
 service-objectives.yaml  keptn 0.5: one upper limit a metric. Its queries:
                          --sli service-indicators.yaml
+AnalysisTemplate         Argo Rollouts: conditions on a result, arguments with
+                         --arg k=v. The `count` measurements are taken at once,
+                         at the intervals before the window's end; NaN and an
+                         empty vector are not measured, and so inconclusive
+Canary, MetricTemplate   flagger: ranges. One check decides, not `threshold` of
+                         them; of several series each must hold. Templates in a
+                         file of their own: --sli templates.yaml
+canary configuration     Kayenta (JSON): metrics of two sides, compared by its
+                         judge. The values of both: --values FILE
+
+Two sources that are not Prometheus are asked: Dynatrace, and web pages. For
+others the values can be given with --values FILE. The same gate with the same
+values comes to the same verdict: -o json, then --from-evidence FILE.
 
 `tidegate lint FILE` says what in a file cannot be meant, and as a note what has
 another meaning here than where the file comes from.

@@ -15,6 +15,7 @@ use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
+use crate::core::gate::values::Pair;
 use crate::core::gate::{self, Gate, values};
 use crate::error::{Error, Result};
 use crate::metrics::Access;
@@ -50,16 +51,22 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
         if matches!(question.gate, Gate::Require(_)) {
             return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
         }
-        if let Some(pair) = given.pairs.first() {
+        let mut answers = given.answers;
+        if matches!(question.gate, Gate::Kayenta(_)) {
+            if let Some(answer) = answers.first() {
+                return Err(Error::usage(format!(
+                    "`{}` has no values of both sides, which a canary configuration compares",
+                    answer.id
+                ))
+                .hint("they are `{\"metric\": {\"control\": […], \"experiment\": […]}}`"));
+            }
+            answers = given.pairs.iter().map(Pair::answer).collect();
+        } else if let Some(pair) = given.pairs.first() {
             return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
                 .hint("`--judge kayenta` compares them"));
         }
-        let evidence = Evidence {
-            window: question.window().ok(),
-            answers: given.answers,
-            previous: question.previous,
-            arguments: question.arguments,
-        };
+        let evidence =
+            Evidence { window: question.window().ok(), answers, previous: question.previous, arguments: question.arguments };
         return conclude(context, &arguments, &question.gate.grade(evidence));
     }
     let deadline = Instant::now() + settings.timeout;
@@ -113,7 +120,7 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<(Gate, Option<Sli>)> 
     let queries = arguments.sli.as_ref().map(read).transpose()?;
     let queries = queries.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
     let read = Gate::read((&name, &text), queries)?;
-    let findings = Kind::likely(&text).lint(&text, None, Options::default());
+    let findings = Kind::likely(&text).lint(&text, queries.map(|(_, text)| text), Options::default());
     // Notes are told with the answer.
     findings
         .iter()

@@ -30,6 +30,10 @@ pub enum Format {
     Slo,
     /// `AnalysisTemplate` (Argo).
     Argo,
+    /// `Canary` (flagger).
+    Flagger,
+    /// A canary configuration (Kayenta).
+    Kayenta,
     /// Terms of `--require`.
     Require,
 }

@@ -13,7 +13,9 @@ pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
 pub mod expression;
+pub mod flagger;
 mod index;
+pub mod kayenta;
 pub mod legacy;
 pub mod lint;
 mod locate;
@@ -34,6 +36,8 @@ mod yaml;
 use crate::error::{Error, Result};
 use argo::Argo;
 use evaluation::{Evaluation, Evidence, Format};
+use flagger::Flagger;
+use kayenta::Kayenta;
 use perfspec::Perfspec;
 use recognise::Kind;
 use require::Term;
@@ -52,6 +56,10 @@ pub enum Gate {
     Slo(Slo),
     /// `AnalysisTemplate`.
     Argo(Argo),
+    /// flagger's `Canary`.
+    Flagger(Flagger),
+    /// Kayenta's canary configuration.
+    Kayenta(Kayenta),
     /// Terms of `--require`.
     Require(Vec<Term>),
 }
@@ -75,6 +83,8 @@ impl Gate {
             (Kind::Perfspec, _) => Format::Perfspec,
             (Kind::Slo, _) => Format::Slo,
             (Kind::AnalysisTemplate, _) => Format::Argo,
+            (Kind::Canary, templates) => return Ok((Self::Flagger(Flagger::parse(gate, templates)?), None)),
+            (Kind::CanaryConfig, _) => Format::Kayenta,
             (Kind::ServiceObjectives, Some(indicators)) => {
                 return legacy::convert(indicators, gate).map(|spec| (Self::Perfspec(spec), None));
             }
@@ -82,7 +92,7 @@ impl Gate {
                 return Err(Error::usage(format!("{file}: a service-objectives.yaml has no indicators of its own"))
                     .hint("name the file that has them: `--sli service-indicators.yaml`"));
             }
-            (kind @ (Kind::Sli | Kind::ServiceIndicators), _) => {
+            (kind @ (Kind::Sli | Kind::ServiceIndicators | Kind::MetricTemplate), _) => {
                 return Err(Error::usage(format!("{file}: this is a {}: it has queries, and no limits", kind.name()))
                     .hint("name it with `--sli FILE`, and the file with the objectives with `--gate FILE`"));
             }
@@ -96,6 +106,8 @@ impl Gate {
             Format::Perfspec => Perfspec::parse(file, text).map(Self::Perfspec),
             Format::Slo => Slo::parse(file, text).map(Self::Slo),
             Format::Argo => Argo::parse(file, text).map(Self::Argo),
+            Format::Flagger => Flagger::parse((file, text), None).map(Self::Flagger),
+            Format::Kayenta => Kayenta::parse(file, text).map(Self::Kayenta),
             Format::Require => Self::require(text.lines()),
         }
     }
@@ -122,6 +134,8 @@ impl Gate {
             Self::Perfspec(spec) => spec.grade(evidence),
             Self::Slo(slo) => slo.grade(evidence),
             Self::Argo(argo) => argo.grade(evidence),
+            Self::Flagger(flagger) => flagger.grade(evidence),
+            Self::Kayenta(kayenta) => kayenta.grade(evidence),
             Self::Require(terms) => require::grade(terms, evidence),
         }
     }

@@ -1,6 +1,8 @@
 //! Which kind of file a text is, by what it holds.
 
 use super::argo::Argo;
+use super::flagger::Flagger;
+use super::kayenta::Kayenta;
 use super::lint::{Finding, Findings, Options};
 use super::perfspec::Perfspec;
 use super::sli::Sli;
@@ -26,12 +28,20 @@ pub enum Kind {
     ServiceObjectives,
     /// Argo's `AnalysisTemplate` or `ClusterAnalysisTemplate`.
     AnalysisTemplate,
+    /// flagger's `Canary`, with `MetricTemplate`s perhaps.
+    Canary,
+    /// flagger's `MetricTemplate`s alone.
+    MetricTemplate,
+    /// Kayenta's canary configuration.
+    CanaryConfig,
 }
 
 impl Kind {
     /// The kind of `text`; `None` where it is none of them, or cannot be read.
     pub fn of(text: &str) -> Option<Self> {
-        documents(text).iter().find_map(one)
+        let kinds: Vec<Self> = documents(text).iter().filter_map(one).collect();
+        // A canary may stand behind its templates.
+        kinds.iter().find(|kind| **kind == Kind::Canary).or(kinds.first()).copied()
     }
 
     /// The kind that `text` is, or fails to be: what is neither YAML nor JSON still begins like one of them.
@@ -49,6 +59,9 @@ impl Kind {
             Kind::ServiceIndicators => "service-indicators.yaml",
             Kind::ServiceObjectives => "service-objectives.yaml",
             Kind::AnalysisTemplate => "AnalysisTemplate",
+            Kind::Canary => "Canary",
+            Kind::MetricTemplate => "MetricTemplate",
+            Kind::CanaryConfig => "canary configuration",
         }
     }
 
@@ -57,6 +70,7 @@ impl Kind {
         match self {
             Kind::Slo => Some(Kind::Sli),
             Kind::ServiceObjectives => Some(Kind::ServiceIndicators),
+            Kind::Canary => Some(Kind::MetricTemplate),
             _ => None,
         }
     }
@@ -75,6 +89,8 @@ impl Kind {
             Kind::ServiceIndicators => legacy::lint_indicators(text, options),
             Kind::ServiceObjectives => legacy::lint_objectives(text, queries),
             Kind::AnalysisTemplate => Argo::lint(text, options),
+            Kind::Canary | Kind::MetricTemplate => Flagger::lint(text, queries, options),
+            Kind::CanaryConfig => Kayenta::lint(text, options),
         }
     }
 }
@@ -105,8 +121,15 @@ fn one(document: &Value) -> Option<Kind> {
     let root = document.as_object()?;
     match root.get("kind").and_then(Value::as_str).filter(|_| root.contains_key("apiVersion")) {
         Some("AnalysisTemplate" | "ClusterAnalysisTemplate") => return Some(Kind::AnalysisTemplate),
+        Some("Canary") => return Some(Kind::Canary),
+        Some("MetricTemplate") => return Some(Kind::MetricTemplate),
         Some(_) => return None,
         None => {}
+    }
+    if root.get("metrics").is_some_and(Value::is_array)
+        && ["classifier", "judge", "configVersion", "applications"].iter().any(|key| root.contains_key(*key))
+    {
+        return Some(Kind::CanaryConfig);
     }
     let first = |key: &str| root.get(key).and_then(Value::as_array).map(|list| list.first().unwrap_or(&Value::Null));
     let has = |item: &Value, key: &str| item.get(key).is_some();

@@ -33,7 +33,7 @@ const SYMBOLS: [&str; 25] = [
 pub fn lex(query: &str) -> Result<Vec<Token>, Problem> {
     let text: Vec<char> = query.chars().collect();
     let mut tokens = Vec::new();
-    let mut at = 0;
+    let (mut at, mut behind) = (0, 0);
     while let Some(&first) = text.get(at) {
         if first.is_whitespace() {
             at += 1;
@@ -42,10 +42,11 @@ pub fn lex(query: &str) -> Result<Vec<Token>, Problem> {
         } else {
             let (kind, end) = token(&text, at, first)?;
             tokens.push(Token { kind, at });
-            at = end;
+            (at, behind) = (end, end);
         }
     }
-    tokens.push(Token { kind: Kind::End, at: text.len() });
+    // What is missing is missing behind the last word, not behind the blanks that may follow it.
+    tokens.push(Token { kind: Kind::End, at: behind });
     Ok(tokens)
 }
 

@@ -53,7 +53,7 @@ fn what_is_wrong_is_pointed_at() {
         ("x[5]", 2, "a duration has a unit"),
         ("x[5m]", 0, "a range of values, not one"),
         ("x[5x]", 2, "neither a number nor a duration"),
-        ("x == ", 5, "the query ends"),
+        ("x == ", 4, "the query ends"),
         ("1 > 2", 2, "`> bool`"),
         ("x y", 2, "`y` stands where an operator is due"),
         ("x{a=\"b}", 4, "not closed"),
