@@ -1,7 +1,10 @@
 //! `evaluate`: may this version have the traffic?
 
+mod given;
+mod history;
 mod judge;
 mod question;
+mod replay;
 mod report;
 mod sides;
 mod source;
@@ -9,18 +12,18 @@ mod source;
 use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
-use crate::core::gate::evaluation::{Evidence, Previous};
+use crate::core::gate::evaluation::{Evaluation, Evidence};
 use crate::core::gate::lint::{Options, Severity};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
-use crate::core::gate::values::Pair;
-use crate::core::gate::{self, Gate, values};
+use crate::core::gate::values::{self, Pair, Values};
+use crate::core::gate::{self, Gate};
 use crate::error::{Error, Result};
-use crate::metrics::Access;
 use crate::settings::Settings;
-use question::{Question, Sources, Span};
+use history::History;
+use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
 use std::io::Read as _;
@@ -43,36 +46,61 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
         return judge::run(context, &arguments, given.pairs.clone());
     }
     let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
-    let question = question(context, &arguments, &settings)?;
+    let mut question = question(context, &arguments, &settings)?;
     if arguments.show_queries {
         return show(context, &question, &settings).await;
     }
-    if let Some(given) = given {
-        if matches!(question.gate, Gate::Require(_)) {
-            return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
+    if let Some(length) = arguments.replay {
+        return replay::run(context, &arguments, &question, &settings, length).await;
+    }
+    let history = History::of(
+        arguments.compare_with.as_deref(),
+        &[&arguments.project, &arguments.stage, &arguments.service].map(Option::as_ref),
+    )?;
+    let cluster = match &history {
+        History::Cluster { .. } => Some(Cluster::connect(&settings.connection).await?),
+        _ => None,
+    };
+    question.previous = history.read(cluster.as_ref()).await?;
+    if let Gate::Slo(slo) = &question.gate {
+        question.previous = slo.comparison.choose(std::mem::take(&mut question.previous));
+    }
+    let result = match given {
+        Some(given) => graded(question, given)?,
+        None => {
+            let deadline = Instant::now() + settings.timeout;
+            let patient = arguments.on_inconclusive == Inconclusive::Wait;
+            question.ask(context, &settings, deadline, patient).await?
         }
-        let mut answers = given.answers;
-        if matches!(question.gate, Gate::Kayenta(_)) {
-            if let Some(answer) = answers.first() {
-                return Err(Error::usage(format!(
-                    "`{}` has no values of both sides, which a canary configuration compares",
-                    answer.id
-                ))
-                .hint("they are `{\"metric\": {\"control\": […], \"experiment\": […]}}`"));
-            }
-            answers = given.pairs.iter().map(Pair::answer).collect();
-        } else if let Some(pair) = given.pairs.first() {
-            return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
+    };
+    if let Err(error) = history.keep(cluster.as_ref(), &result).await {
+        // The verdict stands all the same.
+        context.ui.say(&format!("warning: this evaluation is not kept for later ones: {}\n", error.message));
+    }
+    conclude(context, &arguments, &result)
+}
+
+/// Grades values that somebody else measured.
+fn graded(question: Question, given: Values) -> Result<Evaluation> {
+    if matches!(question.gate, Gate::Require(_)) {
+        return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
+    }
+    let mut answers = given.answers;
+    match (&question.gate, answers.first(), given.pairs.first()) {
+        (Gate::Kayenta(_), Some(answer), _) => {
+            let message = format!("`{}` has no values of both sides, which a canary configuration compares", answer.id);
+            return Err(Error::usage(message).hint("they are `{\"metric\": {\"control\": […], \"experiment\": […]}}`"));
+        }
+        (Gate::Kayenta(_), None, _) => answers = given.pairs.iter().map(Pair::answer).collect(),
+        (_, _, Some(pair)) => {
+            return Err(Error::usage(format!("`{}` has values of both sides, and this gate file grades one", pair.metric))
                 .hint("`--judge kayenta` compares them"));
         }
-        let evidence =
-            Evidence { window: question.window().ok(), answers, previous: question.previous, arguments: question.arguments };
-        return conclude(context, &arguments, &question.gate.grade(evidence));
+        (_, _, None) => {}
     }
-    let deadline = Instant::now() + settings.timeout;
-    let patient = arguments.on_inconclusive == Inconclusive::Wait;
-    let result = question.ask(context, &settings, deadline, patient).await?;
-    conclude(context, &arguments, &result)
+    let (window, previous) = (question.window().ok(), question.previous);
+    let evidence = Evidence { window, answers, previous, arguments: question.arguments };
+    Ok(question.gate.grade(evidence))
 }
 
 /// What the arguments ask for.
@@ -96,7 +124,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         end: arguments.end.as_ref().map(time).transpose()?,
     };
     Ok(Question {
-        previous: previous(arguments, &gate)?,
+        previous: Vec::new(),
         gate,
         sli,
         placeholders,
@@ -104,8 +132,9 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         service: arguments.service.clone(),
         candidate: arguments.candidate.clone(),
         stable: arguments.stable.clone(),
+        metrics: arguments.metrics,
         span,
-        sources: Sources { prometheus: arguments.prometheus.clone(), access: access(arguments, settings)? },
+        sources: given::sources(&arguments.sources, settings)?,
     })
 }
 
@@ -127,16 +156,6 @@ fn read(context: &Context, arguments: &Evaluate) -> Result<(Gate, Option<Sli>)> 
         .filter(|finding| finding.is(Severity::Warning))
         .for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
     Ok(read)
-}
-
-/// The earlier evaluations that the gate compares with.
-fn previous(arguments: &Evaluate, gate: &Gate) -> Result<Vec<Previous>> {
-    let Some(file) = &arguments.compare_with else { return Ok(Vec::new()) };
-    let history = values::previous(&title(file), &text_of(file)?)?;
-    Ok(match gate {
-        Gate::Slo(slo) => slo.comparison.choose(history),
-        _ => history,
-    })
 }
 
 /// What errors call a file.
@@ -167,17 +186,6 @@ fn seconds(time: i64) -> f64 {
 
 fn body(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|_| "the answer is no JSON".into())
-}
-
-/// What the URL of Prometheus needs beside it.
-fn access(arguments: &Evaluate, settings: &Settings) -> Result<Access> {
-    let header = |text: &String| pair(text, ':', "NAME: VALUE");
-    Ok(Access {
-        token: arguments.prometheus_token_file.as_deref().map(text_of).transpose()?,
-        headers: arguments.prometheus_header.iter().map(header).collect::<Result<_>>()?,
-        certificate_authority: arguments.prometheus_ca.clone(),
-        timeout: settings.connection.request_timeout,
-    })
 }
 
 /// Prints what would be asked.

@@ -1,6 +1,7 @@
 //! What is asked of the metrics, whoever asks it.
 
 use super::source::Source;
+use crate::cli::Metrics;
 use crate::commands::Context;
 use crate::core::gate::Gate;
 use crate::core::gate::evaluation::{Evaluation, Evidence, Previous, Verdict, Window};
@@ -33,6 +34,8 @@ pub struct Question {
     pub candidate: Option<String>,
     /// The destination to compare with, where the release does not say it.
     pub stable: Option<String>,
+    /// Whose metrics the terms of `--require` are read from.
+    pub metrics: Metrics,
     /// When.
     pub span: Span,
     /// Earlier evaluations, newest first.
@@ -71,6 +74,17 @@ pub struct Sources {
     pub prometheus: Option<String>,
     /// What its URL needs beside it.
     pub access: Access,
+    /// The address of Dynatrace; looked for in the cluster where there is none.
+    pub dynatrace: Option<String>,
+    /// The API token for it.
+    pub dynatrace_token: Option<String>,
+}
+
+impl Sources {
+    /// Whether Dynatrace is the only one that is named.
+    pub fn only_dynatrace(&self) -> bool {
+        self.dynatrace.is_some() && self.prometheus.is_none()
+    }
 }
 
 impl Question {
@@ -92,7 +106,7 @@ impl Question {
                     Error::usage("an slo.yaml has no queries of its own")
                         .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
                 })?;
-                sli.queries(slo, &placeholders)
+                sli.queries(slo, &placeholders, self.sources.only_dynatrace())
             }
             Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
             Gate::Flagger(flagger) => flagger.queries(&self.arguments),
@@ -107,10 +121,9 @@ impl Question {
     /// # Errors
     /// `Usage` where files lack something, `Unreachable` and `Timeout` where a source does not answer.
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
-        let queries = self.queries(self.window()?)?;
-        let mut source = Source::find(context, self, &queries, settings).await?;
+        let mut source = Source::find(context, self, settings).await?;
         loop {
-            let (window, answers) = source.measure(self, deadline).await?;
+            let (window, answers) = source.measure(context, self, deadline).await?;
             let evidence =
                 Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);

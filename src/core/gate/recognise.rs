@@ -100,7 +100,7 @@ fn unmeasured(slo: &str, sli: &str) -> Vec<Finding> {
     let (Ok(objectives), Ok(queries)) = (Slo::parse("", slo), Sli::parse("", sli)) else { return Vec::new() };
     let mut found = Findings::default();
     for (at, objective) in objectives.objectives.iter().enumerate() {
-        if queries.query(&objective.sli).is_err() {
+        if queries.names().all(|name| name != objective.sli) {
             let near = suggest::nearest(&objective.sli, queries.names());
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             found.error(format!("/objectives/{at}/sli"), format!("no query measures `{}`{hint}", objective.sli));

@@ -1,8 +1,9 @@
 //! `sli.yaml`: the queries behind the indicators of an SLO.
 //!
-//! A text is a query to Prometheus. A map, which keptn did not know, names another source: see [`Query`].
+//! A text is a query to Prometheus, or to Dynatrace where it has its form or nobody else is asked. A map, which keptn did
+//! not know, names the source: see [`Query`].
 
-use super::dynatrace;
+use super::dynatrace::{Dynatrace, Indicator};
 use super::lint::{self, Finding, Findings, Options, join};
 use super::placeholders::Context;
 use super::query::Query;
@@ -12,10 +13,19 @@ use crate::core::suggest;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
+/// A query as written.
+#[derive(Clone, Debug, PartialEq)]
+enum Written {
+    /// Whoever is asked.
+    Text(String),
+    /// With its source.
+    Query(Query),
+}
+
 /// The queries by indicator, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sli {
-    indicators: Vec<(String, Query)>,
+    indicators: Vec<(String, Written)>,
 }
 
 impl Sli {
@@ -36,15 +46,12 @@ impl Sli {
     pub fn lint(text: &str, options: Options) -> Vec<Finding> {
         let (sli, mut found) = read(text);
         found.options = options;
-        let root = yaml::read(text, &mut Findings::default()).unwrap_or_default();
         for (name, query) in &sli.indicators {
             let at = join("/indicators", name);
-            let written = root.get("indicators").and_then(|indicators| indicators.get(name));
-            let at = if written.is_some_and(Value::is_object) { join(&at, "prometheus") } else { at };
-            if let Query::Prometheus(query) = query
-                && !dynatrace::is_query(query)
-            {
-                found.promql(&at, query);
+            match query {
+                Written::Text(text) if !Indicator::is_meant(text) => found.promql(&at, text),
+                Written::Query(Query::Prometheus(query)) => found.promql(&join(&at, "prometheus"), query),
+                _ => {}
             }
         }
         found.located(text)
@@ -65,26 +72,32 @@ impl Sli {
         }
     }
 
-    /// The queries for the indicators of `slo`, with their placeholders replaced, each once.
+    /// The queries for the indicators of `slo`, with their placeholders replaced, each once. Texts of no form of its own go
+    /// to Dynatrace where it is the only one asked.
     ///
     /// # Errors
-    /// `Usage` for an indicator without a query, and for a placeholder that stands for nothing.
-    pub fn queries(&self, slo: &Slo, context: &Context) -> Result<Vec<(String, Query)>> {
+    /// `Usage` for an indicator without a query or with one that cannot be asked, and for a placeholder that stands for
+    /// nothing.
+    pub fn queries(&self, slo: &Slo, context: &Context, dynatrace: bool) -> Result<Vec<(String, Query)>> {
         let context = Context { filters: slo.filter.clone(), ..context.clone() };
         let mut queries: Vec<(String, Query)> = Vec::new();
         for name in slo.objectives.iter().map(|objective| &objective.sli) {
             if queries.iter().all(|(known, _)| known != name) {
-                queries.push((name.clone(), self.query(name)?.clone().resolve(&context)?));
+                let query = match self.written(name)? {
+                    Written::Query(query) => query.clone(),
+                    Written::Text(text) if dynatrace || Indicator::is_meant(text) => {
+                        let refused = |why: String| Error::usage(format!("indicator `{name}`: {why}"));
+                        Query::Dynatrace(Dynatrace::Indicator(Indicator::read(text).map_err(refused)?))
+                    }
+                    Written::Text(text) => Query::Prometheus(text.clone()),
+                };
+                queries.push((name.clone(), query.resolve(&context)?));
             }
         }
         Ok(queries)
     }
 
-    /// The query of one indicator, as written.
-    ///
-    /// # Errors
-    /// `Usage` where it has none.
-    pub fn query(&self, name: &str) -> Result<&Query> {
+    fn written(&self, name: &str) -> Result<&Written> {
         let found = self.indicators.iter().find(|(known, _)| known == name);
         found.map(|(_, query)| query).ok_or_else(|| {
             let error = Error::usage(format!("no query for the indicator `{name}`"));
@@ -108,13 +121,13 @@ fn read(text: &str) -> (Sli, Findings) {
     for (name, query) in indicators {
         let at = join("/indicators", name);
         let read = match query {
-            Value::Object(map) => Query::read(&at, map, &mut found),
+            Value::Object(map) => Query::read(&at, map, &mut found).map(Written::Query),
             _ => {
                 let text = yaml::scalar(query).filter(|query| !query.trim().is_empty());
                 if text.is_none() {
                     found.error(at, format!("`{name}` has no query"));
                 }
-                text.map(Query::Prometheus)
+                text.map(Written::Text)
             }
         };
         sli.indicators.extend(read.map(|query| (name.clone(), query)));
@@ -135,8 +148,8 @@ mod tests {
         let slo = Slo::parse("slo.yaml", slo).expect("an SLO");
         let context = Context { seconds: Some(59.1), ..Context::default() };
         let pair = |a: &str, b: &str| (a.to_owned(), Query::Prometheus(b.to_owned()));
-        assert_eq!(sli.queries(&slo, &context), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
-        assert_eq!(sli.query("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
+        assert_eq!(sli.queries(&slo, &context, false), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
+        assert_eq!(sli.written("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
     }
 
     #[test]
@@ -163,7 +176,8 @@ mod tests {
             ("indicator: {}", "did you mean `indicators`?"),
             ("indicators: {a: {webb: x}}", "did you mean `web`?"),
             ("indicators: {a: {web: {url: x, jsonpath: y}}}", "did you mean `jsonPath`?"),
-            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a JSONPath"),
+            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a path"),
+            ("indicators: {a: {dynatrace: 'SLO;/'}}", "not the id"),
             ("indicators: {a: {command: 'rm -r'}}", "a command is a list"),
         ] {
             let error = Sli::parse("sli.yaml", text).expect_err(says);

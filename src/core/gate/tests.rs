@@ -97,6 +97,8 @@ fn arbitrary_input_does_no_harm() {
         r#"[{"metric":"a","value":1}]"#,
         "}",
         "]",
+        "..",
+        "[0]",
         "[",
         ",",
         ":",
@@ -118,6 +120,14 @@ fn arbitrary_input_does_no_harm() {
         "  source: Prometheus\n",
         "  query: q\n",
         "&a [*a]\n",
+        "USQL;",
+        "MV2;Byte;",
+        "metricSelector=",
+        "&",
+        "%4",
+        "$.a[",
+        "?(@.b",
+        "]",
         "\n",
     ];
     for _ in 0..3_000 {
@@ -132,7 +142,10 @@ fn arbitrary_input_does_no_harm() {
             prometheus::samples(&body),
             prometheus::refusal(500, &text),
             dynatrace::timeseries(&body),
-            dynatrace::metrics(&body),
+            dynatrace::refusal(500, &text),
+            dynatrace::Indicator::read(&text)
+                .map(|query| dynatrace::Dynatrace::Indicator(query).samples(std::slice::from_ref(&body))),
+            query::Web { path: text.clone(), ..query::Web::default() }.samples(&body),
         );
     }
     let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");

@@ -30,7 +30,6 @@ mod output;
 mod query;
 mod read;
 
-use super::dynatrace::Dynatrace;
 use super::evaluation::{Evaluation, Evidence};
 use super::lint::{self, Finding, Options};
 use super::placeholders::Context;
@@ -141,18 +140,6 @@ impl Perfspec {
             indicator.query = context.resolve_all(&indicator.query)?;
         }
         Ok(self)
-    }
-
-    /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
-    pub fn of_entity(mut self, entity: &str) -> Self {
-        for indicator in &mut self.indicators {
-            if let Ok(Query::Dynatrace(Dynatrace::Timeseries(_))) = query::of(indicator)
-                && let Some(query) = indicator.query.as_object_mut()
-            {
-                query.insert("entityIds".into(), Value::from(vec![entity]));
-            }
-        }
-        self
     }
 
     /// Grades what was measured.

@@ -286,11 +286,11 @@ fn queries_are_narrowed_before_they_are_asked() {
     let text = spec(json!([first, dynatrace]), json!({"pass": 50}));
     let context = Context { service: Some("carts".into()), seconds: Some(60.0), ..Context::default() };
     let spec = Perfspec::parse("perfspec.json", &text).and_then(|spec| spec.resolve(&context)).expect("a perfspec");
-    let queries = spec.of_entity("SERVICE-1").queries().expect("queries");
+    let queries = spec.queries().expect("queries");
     let lines: Vec<String> = queries.iter().map(|(_, query)| query.line()).collect();
     assert_eq!(lines, ["x[60s]", "t percentile 95"]);
     let Query::Dynatrace(Dynatrace::Timeseries(query)) = &queries[1].1 else { panic!("{queries:?}") };
-    assert_eq!((&query.tags, &query.entities), (&Some(json!(["service:carts"])), &Some(json!(["SERVICE-1"]))));
+    assert_eq!((&query.tags, query.is_open()), (&Some(json!(["service:carts"])), false));
     assert!(Perfspec::parse("perfspec.json", &text).and_then(|spec| spec.resolve(&Context::default())).is_err());
 }
 
