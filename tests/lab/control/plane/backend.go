@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,9 +68,18 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	answer(w, status, b)
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(b)
+	w.Write(text)
 }
 
 func (b *backend) stop() {
@@ -131,6 +141,5 @@ func (all *backends) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		rows = append(rows, row{b, b.address, b.requests.Load()})
 	}
 	all.mutex.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(rows)
+	answer(w, http.StatusOK, rows)
 }
