@@ -30,7 +30,7 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "core",
         modules: &["error"],
-        crates: Only(&["granit_parser", "json_patch", "serde", "serde_json", "serde_yaml"]),
+        crates: Only(&["granit_parser", "json_patch", "jsonpath_rust", "serde", "serde_json", "serde_yaml"]),
     },
     Layer { name: "error", modules: &["exit"], crates: Only(&["anyhow"]) },
     Layer { name: "exit", modules: &[], crates: Only(&[]) },
@@ -297,7 +297,7 @@ fn foreign(layer: &Layer, path: &[String]) -> Option<String> {
 }
 
 /// The crates that a path can begin with.
-const DEPENDENCIES: [&str; 34] = [
+const DEPENDENCIES: [&str; 36] = [
     "anstream",
     "anstyle",
     "anyhow",
@@ -316,11 +316,13 @@ const DEPENDENCIES: [&str; 34] = [
     "indicatif",
     "jiff",
     "json_patch",
+    "jsonpath_rust",
     "k8s_openapi",
     "kube",
     "kube_client",
     "rcgen",
     "regex",
+    "rustix",
     "rustls",
     "rustls_platform_verifier",
     "serde",

@@ -25,14 +25,17 @@ pub struct Evaluate {
     /// Destination to compare with; the stable side of the release where none is named
     #[arg(long, value_name = "NAME", requires = "require", hide_short_help = true)]
     pub stable: Option<String>,
+    /// Whose metrics --require reads: the mesh's, or those of an Envoy with Istio's cluster names
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Metrics::Istio, requires = "require", hide_short_help = true)]
+    pub metrics: Metrics,
     /// Measured values, in place of a source; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
     /// Judge of values of both sides
     #[arg(long, value_name = "JUDGE", value_enum, requires = "values", conflicts_with_all = ["gate", "require"], hide_short_help = true)]
     pub judge: Option<Judge>,
-    /// Earlier evaluations to compare with, newest first
-    #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
+    /// Earlier evaluations to compare with: a file (newest first), a directory, or `history` for the cluster's; the last two keep this one, too
+    #[arg(long, value_name = "WHERE", requires = "gate", hide_short_help = true)]
     pub compare_with: Option<PathBuf>,
     /// Grade again what an earlier `-o json` was graded by
     #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"], hide_short_help = true)]
@@ -58,6 +61,12 @@ pub struct Evaluate {
     /// End of the window, RFC 3339; now where none is given
     #[arg(long, value_name = "TIME", requires = "start", hide_short_help = true)]
     pub end: Option<String>,
+    /// Grade every past window of this span instead, and say how often the gate would have failed
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with_all = ["start", "values", "from_evidence", "show_queries"], hide_short_help = true)]
+    pub replay: Option<Duration>,
+    /// From one window of --replay to the next
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "replay", hide_short_help = true)]
+    pub step: Option<Duration>,
     /// Project, for placeholders
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub project: Option<String>,
@@ -92,6 +101,15 @@ pub struct Evaluate {
 pub enum Judge {
     /// Kayenta's: the test of Mann and Whitney
     Kayenta,
+}
+
+/// Metrics of a mesh
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Metrics {
+    /// Istio's standard metrics: `istio_requests_total` and its like
+    Istio,
+    /// Envoy's cluster statistics: `envoy_cluster_upstream_rq` and its like
+    Envoy,
 }
 
 /// Verdicts that fail a command

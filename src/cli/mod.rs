@@ -7,7 +7,7 @@ mod help;
 mod sandbox;
 
 pub use connection::Connection;
-pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
+pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
@@ -341,6 +341,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
+            "d" => 86400.0,
             _ => return Err(wrong()),
         };
         total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
@@ -361,9 +362,10 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("14d"), Ok(Duration::from_secs(14 * 86400)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for text in ["", "90", "s", "1d", "-1s", "1e400h", "1m 30s"] {
+        for text in ["", "90", "s", "1w", "-1s", "1e400h", "1m 30s"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -187,7 +187,7 @@ impl Cluster {
             409 | 422 => Ok(Patched::Refused(reply)),
             504 => {
                 let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
-                Ok(Patched::Unanswered(wording::unanswered(&self.server, said, 1)))
+                Ok(Patched::Unanswered(wording::unanswered(&self.server, &Method::PATCH, said, 1)))
             }
             // The refusal is the later try's.
             _ if reply.after_loss => Ok(Patched::Unanswered(rejection(&reply, object))),
@@ -254,8 +254,9 @@ impl Failure {
 
     fn into_error(self, server: &str, method: &Method, tries: usize) -> Error {
         match *method {
-            Method::PATCH => wording::unanswered(server, &self.why, tries),
-            _ => wording::unreachable(server, &self.why, tries),
+            Method::GET => wording::unreachable(server, &self.why, tries),
+            // It may have been carried out.
+            _ => wording::unanswered(server, method, &self.why, tries),
         }
     }
 }

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod narrow;
 mod proxy;
 mod read;
+mod resources;
 mod service;
 mod watch;
 mod wording;
@@ -18,5 +19,9 @@ pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
 pub use kubeconfig::contexts;
 pub use read::{Found, selector};
+pub use resources::{
+    CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, PODS, REPLICA_SETS,
+    Resource, SECRETS, SERVICES, VIRTUAL_SERVICES,
+};
 pub use service::ServicePort;
 pub use watch::{Event, Watch};

@@ -2,6 +2,7 @@
 
 use super::api::Reply;
 use crate::error::{Error, Kind};
+use http::Method;
 use serde_json::Value;
 
 /// An answer that is not a success.
@@ -66,9 +67,10 @@ pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
     }
 }
 
-/// Nobody answered a patch that was sent.
-pub(super) fn unanswered(server: &str, why: &str, tries: usize) -> Error {
-    Error::new(Kind::Unreachable, format!("the API server {server} did not answer the patch: {why}{}", times(tries)))
+/// Nobody answered a request that writes and was sent.
+pub(super) fn unanswered(server: &str, method: &Method, why: &str, tries: usize) -> Error {
+    let what = if *method == Method::PATCH { "patch" } else { "request" };
+    Error::new(Kind::Unreachable, format!("the API server {server} did not answer the {what}: {why}{}", times(tries)))
 }
 
 fn times(tries: usize) -> String {

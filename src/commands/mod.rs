@@ -6,7 +6,6 @@ mod demo;
 mod evaluate;
 mod help;
 mod history;
-mod judge;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod conflict;
+pub mod delivery;
 mod draft;
 pub mod gate;
 pub mod host;

@@ -19,14 +19,16 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// A request to a metrics source: a path below its URL, with a query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ask {
     /// GET or POST.
     pub method: Method,
     /// `/api/v1/query`
     pub path: String,
-    /// Form fields: in the URL of a GET, in the body of a POST.
+    /// Form fields: in the URL, or in the body of a POST that has no other.
     pub fields: Vec<(String, String)>,
+    /// What is sent, as JSON unless a header says otherwise.
+    pub body: Option<String>,
 }
 
 /// An answer.
@@ -101,10 +103,12 @@ impl Direct {
     /// `Usage` for a URL, header or certificate file that cannot be used.
     pub fn new(url: &str, access: &Access) -> Result<Self> {
         let wrong = || {
-            Error::usage(format!("`{}` is not the URL of a metrics source", url.escape_debug()))
+            // Without what may be a password.
+            let shown = url.rsplit('@').next().unwrap_or_default();
+            Error::usage(format!("`{}` is not the URL of a metrics source", shown.escape_debug()))
                 .hint("write it as `http://HOST:PORT`")
         };
-        let base: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
+        let base: Uri = url.parse().map_err(|_| wrong())?;
         if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
             return Err(wrong());
         }
@@ -140,21 +144,32 @@ impl Direct {
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
 
-    async fn send(&self, ask: &Ask) -> Result<Answer> {
+    /// Sends a request, once.
+    ///
+    /// # Errors
+    /// `Unreachable` where there is no answer.
+    pub async fn send(&self, ask: &Ask) -> Result<Answer> {
         let authority =
             self.base.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default()).unwrap_or_default();
-        let path = self.base.path().trim_end_matches('/');
-        let form = form(&ask.fields);
+        let below = !ask.path.is_empty();
+        let path = if below { self.base.path().trim_end_matches('/') } else { self.base.path() };
         let mut url = format!("{}://{authority}{path}{}", self.base.scheme_str().unwrap_or("http"), ask.path);
-        let mut body = Bytes::new();
-        match ask.method {
-            Method::POST => body = Bytes::from(form),
-            _ => url += &format!("?{form}"),
+        let form = form(&ask.fields);
+        let posted = ask.method == Method::POST && ask.body.is_none() && !form.is_empty();
+        let mut query: Vec<&str> = self.base.query().into_iter().collect();
+        query.extend(Some(form.as_str()).filter(|form| !posted && !form.is_empty()));
+        if !query.is_empty() {
+            url += &format!("?{}", query.join("&"));
         }
+        let (kind, body) = match &ask.body {
+            Some(body) => (Some("application/json"), Bytes::from(body.clone())),
+            None if posted => (Some("application/x-www-form-urlencoded"), Bytes::from(form)),
+            None => (None, Bytes::new()),
+        };
         let lost = |why: &str| Error::new(Kind::Unreachable, format!("cannot reach the metrics source {authority}: {why}"));
         let mut request = Request::builder().method(&ask.method).uri(url);
-        if ask.method == Method::POST {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(kind) = kind.filter(|_| !self.headers.contains_key(header::CONTENT_TYPE)) {
+            request = request.header(header::CONTENT_TYPE, kind);
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);

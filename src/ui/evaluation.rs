@@ -80,7 +80,7 @@ fn limits(one: &Graded) -> String {
 }
 
 /// A number without needless digits.
-fn plain(value: f64) -> String {
+pub(super) fn plain(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }

@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod progress;
+mod replay;
 mod report;
 mod status;
 mod text;
@@ -9,6 +10,7 @@ mod time;
 
 pub use evaluation::{evaluation, judgement, junit, markdown};
 pub use progress::Progress;
+pub use replay::replay;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
 pub use status::{Screen, history, status, summary};
 pub use text::{data, printable};

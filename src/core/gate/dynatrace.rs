@@ -4,6 +4,28 @@ use super::evaluation::{Sample, Window};
 use super::number;
 use serde_json::{Map, Value, json};
 
+/// A question to Dynatrace.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dynatrace {
+    /// A time series, one value an entity for the whole window.
+    Timeseries(Timeseries),
+    /// The number of relations of entities.
+    Smartscape(Smartscape),
+}
+
+impl Dynatrace {
+    /// The question in one line, for people.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Timeseries(query) => {
+                let percentile = query.percentile.as_ref().map_or_else(String::new, |percentile| format!(" {percentile}"));
+                format!("{} {}{percentile}", query.id, query.aggregation)
+            }
+            Self::Smartscape(query) => format!("{} {} count", query.entity_type, query.relation),
+        }
+    }
+}
+
 /// A question to the Timeseries API (v1), in the words of a perfspec.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeseries {

@@ -100,9 +100,14 @@ impl Sample {
         Self { key: String::new(), value: Value::Null, success: false, message: message.into() }
     }
 
-    /// The number, if one was measured: NaN, null and failures are none; `+Inf` and `-Inf` are infinities.
+    /// The number, if one was measured: NaN, null and failures are none; `+Inf` and `-Inf` are infinities; truth values are
+    /// 1 and 0.
     pub fn number(&self) -> Option<f64> {
-        self.success.then(|| number::measured(&self.value)).flatten()
+        let number = match self.value {
+            Value::Bool(truth) => Some(f64::from(u8::from(truth))),
+            ref value => number::measured(value),
+        };
+        number.filter(|_| self.success)
     }
 }
 

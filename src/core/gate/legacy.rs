@@ -125,8 +125,9 @@ fn text_of(at: &str, map: &Map<String, Value>, key: &str, found: &mut Findings) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::gate::dynatrace::Dynatrace;
     use crate::core::gate::evaluation::{Answer, Evidence, Sample, Verdict};
-    use crate::core::gate::perfspec::Query;
+    use crate::core::gate::query::Query;
 
     const INDICATORS: &str = "indicators:\n- metric: latency\n  source: Prometheus\n  query: rate(x[$DURATION])\n- metric: slow\n  source: Dynatrace\n  queryObject:\n  - {key: timeseriesId, value: t}\n  - {key: aggregation, value: AVG}\n  - {key: tags, value: \"a:b, c\"}\n";
     const OBJECTIVES: &str = "pass: 90\nwarning: 75\nobjectives:\n- {metric: latency, threshold: 0.8, timeframe: 5m, score: 60}\n- {metric: slow, threshold: 100, score: 40}\n";
@@ -136,7 +137,9 @@ mod tests {
         let spec = convert(("i.yaml", INDICATORS), ("o.yaml", OBJECTIVES)).expect("a perfspec");
         let queries = spec.queries().expect("queries");
         assert_eq!(queries[0].1, Query::Prometheus("rate(x[$DURATION])".into()));
-        assert!(matches!(&queries[1].1, Query::DynatraceTimeseries(query) if query.tags == Some(json!(["a:b", "c"]))));
+        assert!(
+            matches!(&queries[1].1, Query::Dynatrace(Dynatrace::Timeseries(query)) if query.tags == Some(json!(["a:b", "c"])))
+        );
         let answers = vec![Answer::new("latency", vec![Sample::of("{}", "0.8")]), Answer::new("slow", vec![Sample::of("S", 1)])];
         let evaluation = spec.grade(Evidence { answers, ..Evidence::default() });
         assert_eq!((evaluation.score, evaluation.verdict), (40.0, Verdict::Fail));

@@ -7,6 +7,7 @@
 //! Nothing that was not measured passes: no series, null, NaN, an unknown source, a misspelt key. Where this differs from
 //! the original programs, [`perfspec`] and [`slo`] say so in a table.
 
+pub mod command;
 pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
@@ -18,10 +19,13 @@ pub mod number;
 pub mod perfspec;
 pub mod placeholders;
 pub mod prometheus;
+pub mod query;
+pub mod replay;
 pub mod require;
 pub mod sli;
 pub mod slo;
 pub mod values;
+pub mod web;
 mod yaml;
 
 use crate::error::{Error, Result};

@@ -1,16 +1,20 @@
 //! `sli.yaml`: the queries behind the indicators of an SLO.
+//!
+//! A text is a query to Prometheus. A map, which keptn did not know, names another source: see [`Query`].
 
 use super::lint::{self, Finding, Findings, join};
 use super::placeholders::Context;
+use super::query::Query;
 use super::slo::Slo;
 use super::yaml;
 use crate::core::suggest;
 use crate::error::{Error, Result};
+use serde_json::Value;
 
 /// The queries by indicator, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sli {
-    indicators: Vec<(String, String)>,
+    indicators: Vec<(String, Query)>,
 }
 
 impl Sli {
@@ -46,12 +50,12 @@ impl Sli {
     ///
     /// # Errors
     /// `Usage` for an indicator without a query, and for a placeholder that stands for nothing.
-    pub fn queries(&self, slo: &Slo, context: &Context) -> Result<Vec<(String, String)>> {
+    pub fn queries(&self, slo: &Slo, context: &Context) -> Result<Vec<(String, Query)>> {
         let context = Context { filters: slo.filter.clone(), ..context.clone() };
-        let mut queries: Vec<(String, String)> = Vec::new();
+        let mut queries: Vec<(String, Query)> = Vec::new();
         for name in slo.objectives.iter().map(|objective| &objective.sli) {
             if queries.iter().all(|(known, _)| known != name) {
-                queries.push((name.clone(), context.resolve(self.query(name)?)?));
+                queries.push((name.clone(), self.query(name)?.clone().resolve(&context)?));
             }
         }
         Ok(queries)
@@ -61,9 +65,9 @@ impl Sli {
     ///
     /// # Errors
     /// `Usage` where it has none.
-    pub fn query(&self, name: &str) -> Result<&str> {
+    pub fn query(&self, name: &str) -> Result<&Query> {
         let found = self.indicators.iter().find(|(known, _)| known == name);
-        found.map(|(_, query)| query.as_str()).ok_or_else(|| {
+        found.map(|(_, query)| query).ok_or_else(|| {
             let error = Error::usage(format!("no query for the indicator `{name}`"));
             match suggest::nearest(name, self.indicators.iter().map(|(name, _)| name.as_str())) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -83,10 +87,18 @@ fn read(text: &str) -> (Sli, Findings) {
         return (sli, found);
     };
     for (name, query) in indicators {
-        match yaml::scalar(query).filter(|query| !query.trim().is_empty()) {
-            Some(query) => sli.indicators.push((name.clone(), query)),
-            None => found.error(join("/indicators", name), format!("`{name}` has no query")),
-        }
+        let at = join("/indicators", name);
+        let read = match query {
+            Value::Object(map) => Query::read(&at, map, &mut found),
+            _ => {
+                let text = yaml::scalar(query).filter(|query| !query.trim().is_empty());
+                if text.is_none() {
+                    found.error(at, format!("`{name}` has no query"));
+                }
+                text.map(Query::Prometheus)
+            }
+        };
+        sli.indicators.extend(read.map(|query| (name.clone(), query)));
     }
     (sli, found)
 }
@@ -103,7 +115,7 @@ mod tests {
         let slo = "filter: {handler: \"'Items'\"}\nobjectives: [{sli: b}, {sli: a}, {sli: a}]\n";
         let slo = Slo::parse("slo.yaml", slo).expect("an SLO");
         let context = Context { seconds: Some(59.1), ..Context::default() };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let pair = |a: &str, b: &str| (a.to_owned(), Query::Prometheus(b.to_owned()));
         assert_eq!(sli.queries(&slo, &context), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
         assert_eq!(sli.query("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
     }
@@ -114,6 +126,10 @@ mod tests {
             ("indicators: [a]", "maps names to queries"),
             ("indicators:\n  a:\n", "sli.yaml:2:3: `a` has no query"),
             ("indicator: {}", "did you mean `indicators`?"),
+            ("indicators: {a: {webb: x}}", "did you mean `web`?"),
+            ("indicators: {a: {web: {url: x, jsonpath: y}}}", "did you mean `jsonPath`?"),
+            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a JSONPath"),
+            ("indicators: {a: {command: 'rm -r'}}", "a command is a list"),
         ] {
             let error = Sli::parse("sli.yaml", text).expect_err(says);
             assert!(error.message.contains(says), "{}", error.message);

@@ -1,11 +1,13 @@
 //! The threshold grader.
 
-use super::{Indicator, NO_VALUES, Perfspec, Query, Threshold, Thresholds};
+use super::{Indicator, NO_VALUES, Perfspec, Threshold, Thresholds, query};
+use crate::core::gate::dynatrace::Dynatrace;
 use crate::core::gate::evaluation::{
     Answer, Basis, Breach, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict,
 };
 use crate::core::gate::index::Earlier;
 use crate::core::gate::number;
+use crate::core::gate::query::Query;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         id: indicator.id.clone(),
         display_name: String::new(),
         source: indicator.source.clone(),
-        query: answer.query.or_else(|| Query::of(indicator).ok().map(|query| query.line())),
+        query: answer.query.or_else(|| query::of(indicator).ok().map(|query| query.line())),
         values: answer.samples,
         limits: Vec::new(),
         score: indicator.score,
@@ -137,7 +139,7 @@ fn reached(
     let mut found = None;
     for (level, name, threshold) in [(Status::Fail, "Severe", &pair.severe), (Status::Warning, "Warning", &pair.warning)] {
         let Some((limit, written)) = resolve(side, threshold, base) else { continue };
-        if limit == 0.0 && side == Side::Lower && matches!(Query::of(indicator), Ok(Query::DynatraceSmartscape(_))) {
+        if limit == 0.0 && side == Side::Lower && matches!(query::of(indicator), Ok(Query::Dynatrace(Dynatrace::Smartscape(_)))) {
             continue;
         }
         // No distance from 0 but 0: to stay there is not to move by it.

@@ -30,12 +30,13 @@ mod output;
 mod query;
 mod read;
 
+use super::dynatrace::Dynatrace;
 use super::evaluation::{Evaluation, Evidence};
 use super::lint::{self, Finding};
 use super::placeholders::Context;
+use super::query::Query;
 use crate::error::Result;
 pub use output::pitometer;
-pub use query::Query;
 use serde_json::Value;
 
 /// What the original calls the breach of an indicator without values.
@@ -127,7 +128,7 @@ impl Perfspec {
     /// # Errors
     /// `Usage` for an unknown source, and for a query that its source does not know.
     pub fn queries(&self) -> Result<Vec<(String, Query)>> {
-        self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), Query::of(indicator)?))).collect()
+        self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), query::of(indicator)?))).collect()
     }
 
     /// The same with the placeholders of its queries replaced.
@@ -144,7 +145,7 @@ impl Perfspec {
     /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
     pub fn of_entity(mut self, entity: &str) -> Self {
         for indicator in &mut self.indicators {
-            if let Ok(Query::DynatraceTimeseries(_)) = Query::of(indicator)
+            if let Ok(Query::Dynatrace(Dynatrace::Timeseries(_))) = query::of(indicator)
                 && let Some(query) = indicator.query.as_object_mut()
             {
                 query.insert("entityIds".into(), Value::from(vec![entity]));

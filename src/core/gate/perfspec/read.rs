@@ -1,7 +1,7 @@
 //! Reads a perfspec, and says what in it cannot be meant.
 
-use super::query::SOURCES;
-use super::{Indicator, Number, Perfspec, Query, Threshold, Thresholds};
+use super::query::{self, SOURCES};
+use super::{Indicator, Number, Perfspec, Threshold, Thresholds};
 use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
 use serde_json::{Map, Value};
@@ -176,7 +176,7 @@ fn source(pointer: &str, indicator: &Indicator, found: &mut Findings) {
     if !SOURCES.iter().any(|source| source.eq_ignore_ascii_case(&indicator.source)) {
         let message = format!("unknown source `{}`; known are {}", indicator.source, SOURCES.join(", "));
         found.error(format!("{pointer}/source"), message);
-    } else if let Err(error) = Query::of(indicator) {
+    } else if let Err(error) = query::of(indicator) {
         found.error(format!("{pointer}/query"), error.message);
     }
     if let Some(query) = indicator.query.as_object() {

@@ -1,7 +1,8 @@
 use super::*;
+use crate::core::gate::dynatrace::{self, Dynatrace};
 use crate::core::gate::evaluation::{Answer, Previous, PreviousValue, Sample, Status, Verdict, Window};
+use crate::core::gate::prometheus;
 use crate::core::gate::vectors::{Dice, list, load, same};
-use crate::core::gate::{dynatrace, prometheus};
 use serde_json::json;
 
 const WINDOW: Window = Window { start: 1_557_000_000, end: 1_557_000_180 };
@@ -47,13 +48,16 @@ fn answers(spec: &Perfspec, case: &Value) -> Result<Vec<Answer>> {
                     None => prometheus::samples(&answer["body"]),
                 },
             },
-            Query::DynatraceTimeseries(query) => {
+            Query::Dynatrace(Dynatrace::Timeseries(query)) => {
                 let percentile = query.percentile.clone().unwrap_or_default();
                 let precise = format!("{}|{}{percentile}", query.id, query.aggregation);
                 let data = &data["dynatrace_timeseries"];
                 dynatrace::timeseries(data.get(&precise).unwrap_or(&data[&query.id]))
             }
-            Query::DynatraceSmartscape(query) => Ok(query.samples(list(&data["dynatrace_entities"], &query.entity_type))),
+            Query::Dynatrace(Dynatrace::Smartscape(query)) => {
+                Ok(query.samples(list(&data["dynatrace_entities"], &query.entity_type)))
+            }
+            other => panic!("no perfspec asks {other:?}"),
         };
         all.push(samples.map_or_else(|error| Answer::refused(&id, error), |samples| Answer::new(&id, samples)));
     }
@@ -156,10 +160,13 @@ fn recorded_questions() {
         for (_, query) in &queries {
             match query {
                 Query::Prometheus(query) => texts.push(json!(query)),
-                Query::DynatraceTimeseries(query) => {
+                Query::Dynatrace(Dynatrace::Timeseries(query)) => {
                     bodies.push(json!({"call": "timeseries", "id": query.id, "params": query.parameters(WINDOW)}));
                 }
-                Query::DynatraceSmartscape(query) => bodies.push(json!({"call": "services", "params": query.parameters(WINDOW)})),
+                Query::Dynatrace(Dynatrace::Smartscape(query)) => {
+                    bodies.push(json!({"call": "services", "params": query.parameters(WINDOW)}))
+                }
+                other => panic!("no perfspec asks {other:?}"),
             }
         }
         let sent: Vec<Value> =
@@ -277,7 +284,7 @@ fn queries_are_narrowed_before_they_are_asked() {
     let queries = spec.of_entity("SERVICE-1").queries().expect("queries");
     let lines: Vec<String> = queries.iter().map(|(_, query)| query.line()).collect();
     assert_eq!(lines, ["x[60s]", "t percentile 95"]);
-    let Query::DynatraceTimeseries(query) = &queries[1].1 else { panic!("{queries:?}") };
+    let Query::Dynatrace(Dynatrace::Timeseries(query)) = &queries[1].1 else { panic!("{queries:?}") };
     assert_eq!((&query.tags, &query.entities), (&Some(json!(["service:carts"])), &Some(json!(["SERVICE-1"]))));
     assert!(Perfspec::parse("perfspec.json", &text).and_then(|spec| spec.resolve(&Context::default())).is_err());
 }

@@ -1,7 +1,7 @@
 //! `evaluate --judge kayenta`: the values of both sides, compared as Kayenta does.
 
-use super::Context;
 use crate::cli::{Evaluate, FailOn, Report};
+use crate::commands::Context;
 use crate::core::gate::values::Pair;
 use crate::core::judge::kayenta::{self, Analysis, Metric, ScoreClassification, Settings};
 use crate::error::{Error, Kind, Result};

@@ -1,0 +1,141 @@
+//! Asks the sources what a gate needs: each query of the one that it names, all side by side.
+
+mod external;
+mod prometheus;
+mod terms;
+
+use super::question::Question;
+use super::sides::Sides;
+use crate::cluster::Cluster;
+use crate::commands::Context;
+use crate::core::gate::Gate;
+use crate::core::gate::evaluation::{Answer, Sample, Window};
+use crate::core::gate::query::Query;
+use crate::error::{Error, Kind, Result};
+use crate::metrics::Prometheus;
+use crate::settings::Settings;
+use futures_util::StreamExt as _;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// So many queries are asked at once.
+const CONCURRENCY: usize = 8;
+
+/// Where the numbers come from, and for `--require` whose they are.
+pub struct Source {
+    prometheus: Option<Prometheus<'static>>,
+    sides: Option<Sides>,
+    /// Where the first look's window began. Later looks add to its evidence: a window that moved along would be a new test
+    /// at every look, and many tests fail a good version in the end.
+    begun: Option<i64>,
+}
+
+impl Source {
+    /// Reaches the sources that the gate's queries name.
+    ///
+    /// # Errors
+    /// `Usage` where files lack something, `NotFound` where the cluster has no source, or no such service.
+    pub async fn find(context: &Context, question: &Question, settings: &Settings) -> Result<Self> {
+        let queries = question.queries(question.window()?)?;
+        let required = matches!(question.gate, Gate::Require(_));
+        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_)));
+        let cluster = match required || asked && question.sources.prometheus.is_none() {
+            true => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
+            false => None,
+        };
+        let sides = match &cluster {
+            Some(cluster) if required => Some(Sides::of(cluster, question).await?),
+            _ => None,
+        };
+        let prometheus = match asked {
+            true => Some(prometheus::reach(context, &question.sources, cluster, settings).await?),
+            false => None,
+        };
+        Ok(Self { prometheus, sides, begun: None })
+    }
+
+    /// What the gate asks for, and of which window.
+    ///
+    /// # Errors
+    /// `Unreachable` and `Timeout` where nobody answers.
+    pub async fn measure(&mut self, question: &Question, deadline: Instant) -> Result<(Window, Vec<Answer>)> {
+        let now = match question.span.end {
+            Some(end) => end,
+            None => within(deadline, self.clock()).await?,
+        };
+        let mut window = question.span.window(now)?;
+        if matches!(question.gate, Gate::Require(_)) {
+            window.start = *self.begun.get_or_insert(window.start);
+        }
+        Ok((window, self.at(question, window, deadline).await?))
+    }
+
+    /// What the gate asks for, of one window.
+    ///
+    /// # Errors
+    /// As [`Source::measure`].
+    pub async fn at(&self, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
+        match (&question.gate, &self.sides, &self.prometheus) {
+            (Gate::Require(terms), Some(sides), Some(prometheus)) => {
+                within(deadline, terms::measure(prometheus, sides, terms, window)).await
+            }
+            (Gate::Require(_), ..) => Err(Error::usage("--require needs the name of a service")),
+            _ => self.answers(question, window, deadline).await,
+        }
+    }
+
+    /// The time in whole seconds, by Prometheus' clock where it is asked: windows must not depend on two clocks that agree.
+    ///
+    /// # Errors
+    /// `Unreachable` where it does not answer.
+    pub async fn clock(&self) -> Result<i64> {
+        match &self.prometheus {
+            Some(prometheus) => prometheus::clock(prometheus).await,
+            None => Ok(jiff::Timestamp::now().as_second()),
+        }
+    }
+
+    /// The answers to a gate file's queries, in its order.
+    ///
+    /// # Errors
+    /// `Usage` as soon as a query cannot be asked; the first failure where no source answers at all.
+    async fn answers(&self, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
+        let asking = question.queries(window)?.into_iter().map(|(id, query)| async move {
+            let samples = within(deadline, self.ask(&query, question, window)).await;
+            (id, query.line(), samples)
+        });
+        let all: Vec<(String, String, Result<Vec<Sample>>)> =
+            futures_util::stream::iter(asking).buffered(CONCURRENCY).collect().await;
+        let away = |error: &Error| matches!(error.kind, Kind::Unreachable | Kind::Timeout);
+        let failures = || all.iter().filter_map(|(.., samples)| samples.as_ref().err());
+        let nobody = failures().filter(|error| away(error)).count() == all.len();
+        if let Some(error) = failures().find(|error| nobody || error.kind == Kind::Usage) {
+            return Err(error.clone());
+        }
+        let answer = |(id, line, samples): (String, String, Result<Vec<Sample>>)| {
+            let answer = match samples {
+                Ok(samples) => Answer::new(id, samples),
+                Err(error) => Answer::refused(id, error.message),
+            };
+            Answer { query: Some(line), ..answer }
+        };
+        Ok(all.into_iter().map(answer).collect())
+    }
+
+    /// What one query answers. A refusal is an error, too.
+    async fn ask(&self, query: &Query, question: &Question, window: Window) -> Result<Vec<Sample>> {
+        match (query, &self.prometheus) {
+            (Query::Prometheus(query), Some(prometheus)) => prometheus::instant(prometheus, query, window.end).await,
+            (Query::Prometheus(_), None) => Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
+            (Query::Web(web), _) => external::web(web, question.sources.access.timeout).await,
+            (Query::Command(command), _) => external::command(command, &question.placeholders, window).await,
+            (Query::Dynatrace(query), _) => Err(Error::failed(format!("Dynatrace cannot be asked: {}", query.line()))),
+        }
+    }
+}
+
+/// What comes of `asking`, if it comes before the deadline.
+async fn within<T>(deadline: Instant, asking: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::new(Kind::Timeout, "the metrics source did not answer within --timeout"));
+    tokio::time::timeout_at(deadline.into(), asking).await.unwrap_or_else(late)
+}

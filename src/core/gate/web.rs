@@ -1,0 +1,125 @@
+//! Values out of JSON documents.
+
+use super::evaluation::Sample;
+use super::lint::{Findings, join};
+use super::yaml;
+use jsonpath_rust::JsonPath as _;
+use jsonpath_rust::query::QueryRef;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A document of an HTTP server, and the place of the value in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Web {
+    /// `http://HOST/PATH`. May hold `${VAR}`, a variable of the environment.
+    pub url: String,
+    /// `GET`, `POST`; empty is `GET`.
+    pub method: String,
+    /// Names and values, where `${VAR}` is a variable of the environment: secrets stay out of files.
+    pub headers: Vec<(String, String)>,
+    /// What is sent.
+    pub body: Option<String>,
+    /// A JSONPath (RFC 9535), with or without the braces of Kubernetes' form; empty is the whole document.
+    pub path: String,
+    /// How long one request may take, where the gate file says so.
+    pub timeout: Option<Duration>,
+}
+
+impl Web {
+    /// Reads `{url, method, headers, body, jsonPath, timeout}`, or a bare URL.
+    pub(super) fn read(at: &str, query: &Value, found: &mut Findings) -> Option<Self> {
+        if let Some(url) = query.as_str() {
+            return Some(Self { url: url.to_owned(), ..Self::default() });
+        }
+        let Some(map) = query.as_object() else {
+            found.error(at, "this is a URL, or a map with `url` and `jsonPath`");
+            return None;
+        };
+        found.keys(at, map, &["url", "method", "headers", "body", "jsonPath", "timeout"]);
+        let Some(url) = map.get("url").and_then(Value::as_str) else {
+            found.error(join(at, "url"), "`url` is missing");
+            return None;
+        };
+        let text = |key: &str| map.get(key).and_then(yaml::scalar);
+        let headers = map.get("headers").and_then(Value::as_object).into_iter().flatten();
+        let body = match map.get("body") {
+            Some(body @ (Value::Object(_) | Value::Array(_))) => Some(body.to_string()),
+            other => other.and_then(yaml::scalar),
+        };
+        let web = Self {
+            url: url.to_owned(),
+            method: text("method").unwrap_or_default(),
+            headers: headers.filter_map(|(name, value)| Some((name.clone(), yaml::scalar(value)?))).collect(),
+            body,
+            path: text("jsonPath").unwrap_or_default(),
+            timeout: timeout(at, map, found),
+        };
+        if let Err(why) = web.samples(&Value::Null) {
+            found.error(join(at, "jsonPath"), why);
+        }
+        Some(web)
+    }
+
+    /// The values at the query's path, as they stand; truth values count as 1 and 0. None where nothing is there.
+    ///
+    /// # Errors
+    /// Says why the path cannot be used.
+    pub fn samples(&self, body: &Value) -> Result<Vec<Sample>, String> {
+        let found = body.query_with_path(&path(&self.path)).map_err(|_| format!("`{}` is not a JSONPath", self.path))?;
+        let single = found.len() < 2;
+        let sample = |one: QueryRef<'_, Value>| {
+            let key = if single { String::new() } else { one.clone().path() };
+            Sample::of(key, one.val().clone())
+        };
+        Ok(found.into_iter().map(sample).collect())
+    }
+}
+
+/// The key `timeout` of a source: `10s`, or seconds.
+pub(super) fn timeout(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Option<Duration> {
+    let written = map.get("timeout").and_then(yaml::scalar)?;
+    let (digits, unit) = match written.strip_suffix("ms") {
+        Some(digits) => (digits, 1e-3),
+        None => match written.strip_suffix('m') {
+            Some(digits) => (digits, 60.0),
+            None => (written.trim_end_matches('s'), 1.0),
+        },
+    };
+    let span = digits.parse::<f64>().ok().and_then(|count| Duration::try_from_secs_f64(count * unit).ok());
+    let span = span.filter(|span| !span.is_zero());
+    if span.is_none() {
+        found.error(join(at, "timeout"), format!("`{}` is not a length of time: `10s`", written.escape_debug()));
+    }
+    span
+}
+
+/// A JSONPath without the braces of Kubernetes' form, which may leave out the `$`, too.
+fn path(written: &str) -> String {
+    let inner = written.trim();
+    let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner).trim();
+    if inner.starts_with('$') { inner.to_owned() } else { format!("${inner}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(path: &str, body: &Value) -> Result<Vec<Sample>, String> {
+        Web { path: path.into(), ..Web::default() }.samples(body)
+    }
+
+    #[test]
+    fn values_are_found_by_their_path() {
+        let body = json!({"data": {"ok": true, "rates": [{"v": 1.5}, {"v": "2"}]}});
+        assert_eq!(at("{$.data.ok}", &body).map(|found| found[0].number()), Ok(Some(1.0)));
+        assert_eq!(at("{.data.rates[0].v}", &body).map(|found| found[0].number()), Ok(Some(1.5)));
+        let all = at("$.data.rates[*].v", &body).expect("two");
+        assert_eq!(all.iter().map(Sample::number).collect::<Vec<_>>(), [Some(1.5), Some(2.0)]);
+        assert!(all[0].key != all[1].key, "{all:?}");
+        assert_eq!(at("$.nothing", &body), Ok(vec![]));
+        assert_eq!(at("", &json!(7)).map(|found| found[0].number()), Ok(Some(7.0)));
+        assert_eq!(at("$.data", &body).map(|found| found[0].number()), Ok(None));
+        assert!(at("$.[", &body).is_err());
+    }
+}
