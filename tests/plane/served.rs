@@ -116,15 +116,15 @@ fn pods_behave_as_their_image_says() {
         let reply = client.get(&shop.host, "/", TESTER);
         (reply.status == 500 && reply.json()["image"] == "shop/carts:3-err100").then_some(())
     });
-    let pod = |color: &str| {
+    let pod = |image: &str| {
         let all = shop.backends();
-        let found = all.iter().find(|one| one["version"] == color);
+        let found = all.iter().find(|one| one["image"] == image);
         found.and_then(|one| one["pod"].as_str()).expect("a pod").to_owned()
     };
     let base = format!("/api/v1/namespaces/{}", shop.server.namespace);
-    let answer = shop.server.rest.get(&format!("{base}/pods/{}:8080/proxy/", pod("blue"))).ok();
+    let answer = shop.server.rest.get(&format!("{base}/pods/{}:8080/proxy/", pod("shop/carts:1"))).ok();
     assert_eq!(answer["version"], "blue");
-    let failed = shop.server.rest.get(&format!("{base}/pods/{}:8080/proxy/", pod("green")));
+    let failed = shop.server.rest.get(&format!("{base}/pods/{}:8080/proxy/", pod("shop/carts:3-err100")));
     assert_eq!((failed.status, &failed.body["version"]), (500, &json!("green")));
     let answer = shop.server.rest.get(&format!("{base}/services/carts:80/proxy/health")).ok();
     assert_eq!(answer["labels"]["app"], "carts");

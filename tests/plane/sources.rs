@@ -5,6 +5,7 @@ use crate::support::prometheus::{Prometheus, query};
 use crate::support::stub::{Answer, Stub};
 use crate::support::*;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,9 +20,9 @@ fn time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).expect("a time").to_string()
 }
 
-/// A gate of one indicator that must stay below 1.
+/// A gate of one indicator that must stay below 1. What could not be asked is inconclusive even where that is told to pass.
 fn gate(url: &str, query: &str) -> Run {
-    let run = tidegate(&format!("evaluate --gate perfspec.json --prometheus {url}"));
+    let run = tidegate(&format!("evaluate --gate perfspec.json --on-inconclusive pass --prometheus {url}"));
     let file = json!({
         "spec_version": "1.0",
         "indicators": [{
@@ -32,6 +33,11 @@ fn gate(url: &str, query: &str) -> Run {
     });
     std::fs::write(run.home().join("perfspec.json"), file.to_string()).expect("a file");
     run
+}
+
+/// Of a window with an end, for which no clock is needed.
+fn ended(run: Run) -> Run {
+    run.arg("--start=2026-01-01T00:00:00Z").arg("--end=2026-01-01T00:05:00Z")
 }
 
 #[track_caller]
@@ -50,39 +56,44 @@ fn odd_answers_never_pass() {
     let idle = |le: &str| format!(r#"label_replace(vector(0), "le", "{le}", "", "")"#);
     let quantile = format!("histogram_quantile(0.95, {} or {})", idle("1"), idle("+Inf"));
     let two = r#"(vector(1) or label_replace(vector(1), "x", "y", "", ""))"#;
-    let cases: [(&str, i32, &str); 16] = [
+    let many = format!("{two} / on() {two}");
+    let cases = [
         ("vector(0.5)", 0, "pass"),
         // A scalar is a number like any other.
         ("1/2", 0, "pass"),
         ("nosuch", 10, "no values"),
         ("sum(nosuch)", 10, "no values"),
-        ("vector(0)/0", 10, "NaN"),
-        (&quantile, 10, "NaN"),
-        ("vector(1)/0", 10, "+Inf"),
-        ("vector(-1)/0", 10, "-Inf"),
-        ("1/0", 10, "+Inf"),
+        ("vector(0)/0", 10, "no number was measured"),
+        (&quantile, 10, "no number was measured"),
+        // Something divided by nothing: within no limit, wherever the limit is.
+        ("vector(1)/0", 10, "+Inf >= upperSevere 1"),
+        ("vector(-1)/0", 10, "no number was measured"),
+        ("1/0", 10, "+Inf >= upperSevere 1"),
         (r#""text""#, 12, "answers a string"),
         ("vector(1)[1m:1s]", 12, "a range of values"),
         ("sum(", 12, "HTTP status 400: bad_data: "),
-        (&format!("{two} / on() {two}"), 12, "HTTP status 422: execution: "),
-        ("count_over_time(vector(1)[30d:1s])", 12, "HTTP status 422: execution: query processing would load too many samples"),
-        ("sum_over_time(sum_over_time(vector(1)[1m:1ms])[1m:1ms])", 12, "HTTP status 503: timeout: "),
-        (" ", 2, "query"),
+        (&many, 12, "HTTP status 422: execution: "),
+        ("count_over_time(vector(1)[1d:1s])", 12, "HTTP status 422: execution: query processing would load too many samples"),
     ];
     std::thread::scope(|scope| {
         for (query, status, says) in cases {
             scope.spawn(move || ends(gate(url, query), status, says));
         }
-        let window = "--start 2026-01-01T00:00:00Z --end 2026-01-01T00:05:00Z";
-        let at = |run: Run| window.split(' ').fold(run, |run, word| run.arg(word));
-        scope.spawn(move || ends(at(gate(&format!("{url}/nowhere"), "vector(0.5)")), 12, "HTTP status 404"));
-        // Its clock is asked for first, and no clock is no Prometheus.
-        scope.spawn(move || ends(gate(&format!("{url}/nowhere"), "vector(0.5)"), 7, "what answers is no Prometheus"));
-        // One that never answers.
-        let stub = Stub::new(|_| Answer::Hang);
-        let hanging = format!("http://127.0.0.1:{}", stub.port);
-        ends(gate(&hanging, "vector(0.5)").arg("--timeout=2s"), 124, "the metrics source did not answer within 2 s");
-        ends(gate(&hanging, "vector(0.5)").arg("--request-timeout=200ms"), 7, "no answer within 0.2 s");
+        let nowhere = move || gate(&format!("{url}/nowhere"), "vector(0.5)");
+        scope.spawn(move || ends(ended(nowhere()), 12, "HTTP status 404"));
+        scope.spawn(move || ends(nowhere(), 7, "what answers is no Prometheus"));
+        // Prometheus gives up late or never, whatever it was told: these two are not Prometheus.
+        scope.spawn(|| {
+            let text = "query timed out in expression evaluation";
+            let answer = json!({"status": "error", "errorType": "timeout", "error": text});
+            let stub = Stub::new(move |_| Answer::json(503, &answer));
+            ends(ended(gate(&stub.url(), "vector(0.5)")), 12, "HTTP status 503: timeout: query timed out");
+        });
+        scope.spawn(|| {
+            let stub = Stub::new(|_| Answer::Hang);
+            ends(gate(&stub.url(), "vector(0.5)").arg("--timeout=2s"), 124, "the metrics source did not answer within --timeout");
+            ends(gate(&stub.url(), "vector(0.5)").arg("--request-timeout=100ms"), 7, "no answer within 0.1 s");
+        });
     });
 }
 
@@ -141,8 +152,8 @@ fn past_data_is_judged_by_its_counters() {
     healthy.series("v1", 200, steady);
     healthy.series("v2", 200, steady);
     // A hundred errors between two scrapes, and none since.
-    born.series("v1", 200, steady);
-    born.series("v2", 200, steady);
+    born.series("v1", 200, |second| Some(1000 + 2 * second));
+    born.series("v2", 200, |second| Some(1000 + 2 * second));
     born.series("v2", 500, |second| (second > 300).then_some(100));
     // All of a version's requests between two scrapes.
     new.series("v1", 200, steady);
@@ -164,8 +175,8 @@ fn past_data_is_judged_by_its_counters() {
     assert!(query(url, RATIO, Some(healthy.start + 600)).is_empty());
     ends(healthy.gate(url, RATIO, 600), 10, "no values");
     ends(healthy.gate(url, RATIO_OR_ZERO, 600), 0, "pass");
-    ends(healthy.require(&sandbox, url, "error-rate<=1", 600), 0, "pass: error-rate<=1");
-    ends(healthy.require(&sandbox, url, "error-rate<=stable+1%", 600), 0, "pass: error-rate<=stable+1%");
+    ends(healthy.require(&sandbox, url, "error-rate<=1", 600), 0, "pass: all of 1 proven");
+    ends(healthy.require(&sandbox, url, "error-rate<=stable+1%", 600), 0, "pass: all of 1 proven");
 
     // A counter born at 100 never grew, for `rate`.
     let rate = r#"sum(rate(istio_requests_total{response_code="500"}[5m]))"#;
@@ -176,7 +187,7 @@ fn past_data_is_judged_by_its_counters() {
 
     // 0/0.
     assert_eq!(query(url, RATIO_OR_ZERO, Some(idle.start + 600))[0]["value"][1], "NaN");
-    ends(idle.gate(url, RATIO_OR_ZERO, 600), 10, "NaN");
+    ends(idle.gate(url, RATIO_OR_ZERO, 600), 10, "no number was measured");
     ends(idle.require(&sandbox, url, "success-rate>=99", 600), 12, "no requests were seen");
 
     // The series stay for five minutes, and so does what `rate` makes of them.
@@ -185,19 +196,8 @@ fn past_data_is_judged_by_its_counters() {
     ends(ended.require(&sandbox, url, "success-rate>=99", 400), 12, "is 100 s old");
 }
 
-/// Prometheus with one target, which answers 200 and nothing else.
-fn scraping(lab: &Lab, directory: &std::path::Path, target: &Stub) -> Prometheus {
-    let configuration = json!({
-        "global": {"scrape_interval": "1s", "scrape_timeout": "900ms"},
-        "scrape_configs": [{"job_name": "mesh", "static_configs": [{"targets": [format!("127.0.0.1:{}", target.port)]}]}],
-    });
-    Prometheus::start(lab, directory, &configuration.to_string())
-}
-
-#[test]
-fn a_dead_target_is_not_healthy() {
-    let Some(lab) = lab().filter(|lab| lab.plane.is_some()) else { return };
-    let (directory, sandbox) = (directory(), Sandbox::new());
+/// Two versions whose requests grow with every scrape, and their Prometheus.
+fn scraped(lab: &Lab, directory: &Path) -> (Stub, Prometheus) {
     let requests = AtomicU64::new(1000);
     let target = Stub::new(move |_| {
         let count = requests.fetch_add(100, Ordering::Relaxed);
@@ -207,24 +207,47 @@ fn a_dead_target_is_not_healthy() {
         };
         Answer::With(200, "Content-Type: text/plain; version=0.0.4\r\n", series("v1") + &series("v2"))
     });
-    let prometheus = scraping(lab, directory.path(), &target);
-    let healthy = r#"sum(rate(istio_requests_total{response_code="200"}[30s])) / sum(rate(istio_requests_total[30s]))"#;
-    eventually("it is scraped", || (!query(&prometheus.url, healthy, None).is_empty()).then_some(()));
-    let require = |url: &str, window: &str| {
-        let line = "evaluate orders -n sockshop-production --candidate v2 --require success-rate>=99 --on-inconclusive fail";
-        tidegate(&format!("{line} --prometheus {url} {window}")).on(&sandbox)
-    };
+    let configuration = json!({
+        "global": {"scrape_interval": "1s", "scrape_timeout": "900ms"},
+        "scrape_configs": [{"job_name": "mesh", "static_configs": [{"targets": [format!("127.0.0.1:{}", target.port)]}]}],
+    });
+    let prometheus = Prometheus::start(lab, directory, &configuration.to_string());
+    eventually("it is scraped twice", || (!query(&prometheus.url, HEALTHY, None).is_empty()).then_some(()));
+    (target, prometheus)
+}
 
+/// The share of good answers as it is often written.
+const HEALTHY: &str = r#"sum(rate(istio_requests_total{response_code="200"}[30s])) / sum(rate(istio_requests_total[30s]))"#;
+
+fn required(sandbox: &Sandbox, url: &str, window: &str) -> Run {
+    let line = "evaluate orders -n sockshop-production --candidate v2 --require success-rate>=99 --on-inconclusive fail";
+    tidegate(&format!("{line} --prometheus {url} {window}")).on(sandbox)
+}
+
+#[test]
+fn a_dead_target_is_not_healthy() {
+    let Some(lab) = lab().filter(|lab| lab.plane.is_some()) else { return };
+    let (directory, sandbox) = (directory(), Sandbox::new());
+    let (target, prometheus) = scraped(lab, directory.path());
     drop(target);
-    eventually("its series are gone", || query(&prometheus.url, "istio_requests_total", None).is_empty().then_some(()));
-    // For `rate` all is well; what is there is asked for, and nothing is.
-    assert_eq!(query(&prometheus.url, healthy, None)[0]["value"][1], "1");
-    ends(require(&prometheus.url, "--timeframe 1m"), 10, "the source has no requests to");
+    let raw = |time| query(&prometheus.url, "istio_requests_total", time);
+    eventually("its series are gone", || raw(Some(now())).is_empty().then_some(()));
+    // For `rate` all is well, for half a minute.
+    assert_eq!(query(&prometheus.url, HEALTHY, None)[0]["value"][1], "1");
+    ends(required(&sandbox, &prometheus.url, "--timeframe 1m"), 10, "the source has no requests to");
+}
 
-    // A Prometheus that was not there when the target went shows its last series for five minutes.
+/// Whoever was not there when a target went shows its last series for five minutes.
+#[test]
+fn a_prometheus_that_was_started_again_has_nothing_new() {
+    let Some(lab) = lab().filter(|lab| lab.plane.is_some()) else { return };
+    let (directory, sandbox) = (directory(), Sandbox::new());
+    let (target, prometheus) = scraped(lab, directory.path());
     drop(prometheus);
+    drop(target);
     let prometheus = Prometheus::start(lab, directory.path(), ALONE);
-    assert_eq!(query(&prometheus.url, "istio_requests_total", None).len(), 2);
-    let (start, end) = (time(now() - 60), time(now() + 120));
-    ends(require(&prometheus.url, &format!("--start {start} --end {end}")), 10, "s old");
+    let (start, later) = (time(now() - 60), now() + 120);
+    assert_eq!(query(&prometheus.url, "istio_requests_total", Some(later)).len(), 2);
+    let end = time(later);
+    ends(required(&sandbox, &prometheus.url, &format!("--start {start} --end {end}")), 10, "s old");
 }

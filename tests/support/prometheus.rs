@@ -48,8 +48,8 @@ impl Prometheus {
                 .args(["-c", r#"exec 3<&0; "$@" & own=$!; (read -r _ <&3; kill -KILL $own) & wait $own"#, "sh"])
                 .arg(lab.kubectl.with_file_name("prometheus"))
                 .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"])
-                // Limits that a test can reach.
-                .args(["--query.timeout=300ms", "--query.max-samples=1000000"])
+                // A limit that a test can reach.
+                .arg("--query.max-samples=50000")
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .current_dir(directory)
                 .stdin(Stdio::piped())
