@@ -97,6 +97,9 @@ pub struct SandboxPlace {
     /// Port of the Prometheus query API; a free one where none is given
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub metrics_port: u16,
+    /// Port of the ingress gateway; a free one where none is given
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub ingress_port: u16,
     /// Simulated seconds in a second
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub speed: f64,

@@ -27,7 +27,8 @@ const PAUSE: Duration = Duration::from_millis(1500);
 const NAMESPACE: &str = "sockshop-production";
 
 pub async fn run(context: &Context) -> Result<()> {
-    let place = SandboxPlace { dir: None, port: 0, metrics_port: 0, speed: SPEED, fault: Vec::new(), empty: false };
+    let place =
+        SandboxPlace { dir: None, port: 0, metrics_port: 0, ingress_port: 0, speed: SPEED, fault: Vec::new(), empty: false };
     let directory = sandbox::tempfile()?;
     let story = Story { context, sandbox: sandbox::start(&place, &directory.0).await?, directory };
     story.tell().await?;

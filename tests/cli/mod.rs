@@ -4,6 +4,7 @@ mod bad_input;
 mod confirm;
 mod connect;
 mod credentials;
+mod delivery;
 mod dry_run;
 mod dynatrace;
 mod earlier;

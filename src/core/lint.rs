@@ -1,8 +1,8 @@
-//! What is wrong, or surely not meant, in a gate file: findings that point at the line.
+//! What is wrong, or surely not meant, in a file: findings that point at the line.
 
 use super::locate;
 pub use super::locate::Position;
-use super::{number, promql};
+use crate::core::gate::{number, promql};
 use crate::core::suggest;
 use crate::error::Error;
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Finding {
 
 /// Collects the findings of one file while it is read.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     /// The findings; of those that point at a character of a text, how many stand before it.
     list: Vec<(Finding, Option<usize>)>,
     /// What they depend on besides the file.
@@ -176,7 +176,7 @@ impl Findings {
 }
 
 /// The errors among `findings` as one error; none where there are only warnings.
-pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
+pub(crate) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
     let errors: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -186,7 +186,7 @@ pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Err
 }
 
 /// A pointer to a member.
-pub(super) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
+pub(crate) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", member.to_string().replace('~', "~0").replace('/', "~1"))
 }
 
