@@ -301,6 +301,14 @@ lint: a list of findings
                 /0, /1 … first in a file of several documents), position {line,
                 column}, message
 
+get projects: name, stages {stage, namespace}, resources
+get stages: project, name, namespace, deployment, test, approval, timeframe
+get services: project, service, stage, image, ready, replicas, url, gate
+get artifacts: project, service, stage, version, deployment, image, weight,
+                ready, replicas, url
+
+create, onboard: the objects themselves, and nothing is written
+
 version: client, server
 
 Absent means unknown or not applicable. New keys may be added; the meaning of

@@ -17,6 +17,7 @@ mod history;
 mod interrupt;
 mod output;
 mod preflight;
+mod project;
 mod promote;
 mod require;
 mod rollback;
