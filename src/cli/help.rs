@@ -208,6 +208,18 @@ What `onboard service carts` makes in a stage:
                   and a destination rule for each, canary 0 and primary 100
   and a gateway where the address of the ingress is known or `--domain` says it.
 A service that has these objects already needs no onboarding.
+
+What `send new-artifact` does in a stage, and what a failure leads to:
+  deploy      to the side without traffic, or in place    the previous image
+  smoke       it answers, without traffic                 the end
+  share       a part of the traffic, where the gate       the weights as they
+              needs some                                  were, in one patch
+  tests       as tests.yaml or the built-in ones say      the same
+  evaluate    the gate: pass and warning go on            the same
+  all traffic the version before stays, without traffic   the same
+A stage that does not pass ends the run. Its state is a ConfigMap in the first
+stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on it
+from any machine.
 ";
 
 const ENVIRONMENT: &str = "\
@@ -277,6 +289,14 @@ evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
                 --from-evidence comes to the same verdict)
   indicator     id, source, query, values, limits, score, maxScore, status, why,
                 breaches, compared, key
+
+get projects: name, stages {stage, namespace}, resources
+get stages: project, name, namespace, deployment, test, approval, timeframe
+get services: project, service, stage, image, ready, replicas, url, gate
+get artifacts: project, service, stage, version, deployment, image, weight,
+                ready, replicas, url
+
+create, onboard: the objects themselves, and nothing is written
 
 version: client, server
 
@@ -368,6 +388,16 @@ rules:
 - apiGroups: [\"\"]
   resources: [services, configmaps]
   verbs: [get, list, create, patch, delete]
+# `send new-artifact`: who drives, how the version is asked, what is noted
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, patch]
+- apiGroups: [\"\"]
+  resources: [pods/proxy, services/proxy]
+  verbs: [get, create]
+- apiGroups: [\"\"]
+  resources: [events]
+  verbs: [list, create]
 ";
 
 const WEIGHTS: &str = "\

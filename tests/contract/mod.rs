@@ -8,8 +8,10 @@ mod delivery;
 mod dry_run;
 mod list;
 mod patch;
+mod project;
 mod read;
 mod relay;
+mod runs;
 mod table;
 mod watch;
 
