@@ -181,7 +181,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, weights
+        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, tests, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

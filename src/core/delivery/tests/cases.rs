@@ -293,9 +293,9 @@ fn how_a_job_ended() {
     let waiting = json!({"status": {"containerStatuses": [
         {"name": "test", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "manifest unknown"}}},
     ]}});
-    assert_eq!(job::stuck(&[waiting.clone()]).as_deref(), Some("ImagePullBackOff: manifest unknown"));
+    assert_eq!(job::stuck(std::slice::from_ref(&waiting)).as_deref(), Some("ImagePullBackOff: manifest unknown"));
     assert_eq!(job::exit_code(&[waiting]), None);
     let ended = json!({"status": {"containerStatuses": [{"name": "test", "state": {"terminated": {"exitCode": 99}}}]}});
-    assert_eq!(job::exit_code(&[ended.clone()]), Some(99));
+    assert_eq!(job::exit_code(std::slice::from_ref(&ended)), Some(99));
     assert_eq!(job::stuck(&[ended]), None);
 }
