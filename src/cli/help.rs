@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help exit-codes|environment|formats|gitops|rbac|weights";
+pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gitops|rbac|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -163,7 +163,8 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 6] = [
+pub const TOPICS: [Topic; 7] = [
+    Topic { name: "delivery", about: "projects, stages, and what lies where", text: DELIVERY },
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
     Topic { name: "formats", about: "the keys of -o json", text: FORMATS },
@@ -171,6 +172,43 @@ pub const TOPICS: [Topic; 6] = [
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
 ];
+
+const DELIVERY: &str = "\
+An artifact walks through the stages of its project's shipyard:
+
+  stages:
+  - name: dev
+    deployment_strategy: direct       one deployment gets the new image
+    test_strategy: functional         tested once, no failure allowed
+  - name: staging
+    deployment_strategy: blue_green   two versions, of which one has the traffic
+    test_strategy: performance        tested under load, then judged by the gate
+  - name: production
+    deployment_strategy: blue_green
+    approval_strategy: {pass: manual} somebody lets it in: pass, warning
+
+Shipyards with `apiVersion: spec.keptn.sh/0.2.x` are read, too. What has no
+meaning here is named when the project is made.
+
+Where it lies, all in the cluster:
+  namespaces    {project}-{stage}, with the labels tidegate/project and
+                tidegate/stage; istio-injection=enabled where traffic is split
+  configmap     tidegate-project in the first stage's namespace: the shipyard,
+                and the files of `add-resource`
+  files         [STAGE.][SERVICE.]NAME, the most special counts: perfspec.json
+                or slo.yaml with sli.yaml are gates, tests.yaml says the tests
+
+What `onboard service carts` makes in a stage:
+  direct          deployment, service, virtual service
+  blue_green      deployments carts-blue and carts-green, one service, a
+                  destination rule with both subsets, a virtual service with
+                  blue 0 and green 100: the first new version goes to blue
+  --layout primary-canary
+                  deployments carts-primary and carts (the canary), a service
+                  and a destination rule for each, canary 0 and primary 100
+  and a gateway where the address of the ingress is known or `--domain` says it.
+A service that has these objects already needs no onboarding.
+";
 
 const ENVIRONMENT: &str = "\
 A flag counts before the environment, the environment before the project's file,
@@ -312,6 +350,24 @@ rules:
 - apiGroups: [\"\"]
   resources: [namespaces]
   verbs: [get]
+---
+# For projects, in each namespace of their stages beside the role above. `create
+# project`, `delete project` and `get` need create, patch, delete and list on
+# namespaces as well, in a ClusterRole.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: tidegate-project
+rules:
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices, destinationrules, gateways]
+  verbs: [get, list, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, create, patch]
+- apiGroups: [\"\"]
+  resources: [services, configmaps]
+  verbs: [get, list, create, patch, delete]
 ";
 
 const WEIGHTS: &str = "\

@@ -22,7 +22,7 @@
 //! Requests of real clients ([`Visit`]) meet the same routes and the same pods, and count as the simulated ones do.
 //!
 //! An application counts its requests, too, but for its health, as carts of the sock shop does:
-//! `request_latency_seconds_sum` and `_count`. Every pod is scraped once for each Service that selects it, as the job
+//! `requests_latency_seconds_sum` and `_count`. Every pod is scraped once for each Service that selects it, as the job
 //! `SERVICE-NAMESPACE` with the labels `namespace`, `pod`, `instance`, `deployment` and `version`, so that a slow version
 //! shows as soon as anything asks it, whatever its share of the traffic is. Scraping through the ingress, as keptn did,
 //! would mix the counters of both colours.

@@ -1,6 +1,7 @@
 //! `get projects`, `stages`, `services`, `artifacts`.
 
 use super::create::{approval, deployment, test};
+use super::ingress;
 use super::project::{Project, names};
 use crate::cli::{Format, Get, List};
 use crate::cluster::{Cluster, DEPLOYMENTS, DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES};
@@ -34,12 +35,15 @@ pub async fn run(context: &Context, command: Get) -> Result<()> {
     let shown = match &command {
         Get::Projects(_) => self::projects(&cluster, &projects).await?,
         Get::Stages(_) => stages(&projects),
-        Get::Services(_) => services(&placed(&cluster, &projects).await?),
+        Get::Services(_) => services(&reached(&cluster, placed(&cluster, &projects).await?).await?, list.output == Format::Wide),
         Get::Artifacts(_) | Get::Runs(_) => artifacts(&placed(&cluster, &projects).await?),
     };
     show(context, list, shown);
     Ok(())
 }
+
+/// The names of gate files, the first counts.
+const GATES: [&str; 3] = ["perfspec.json", "slo.yaml", "service-objectives.yaml"];
 
 /// What is listed: a table, of which the first column is the project, the names, and the same as data.
 struct Shown {
@@ -54,6 +58,8 @@ struct Placed {
     project: String,
     stage: String,
     artifact: Artifact,
+    /// The key of the gate file that counts for it.
+    gate: Option<String>,
 }
 
 fn show(context: &Context, list: &List, mut shown: Shown) {
@@ -117,7 +123,7 @@ fn stages(projects: &[Project]) -> Shown {
     }
 }
 
-fn services(placed: &[Placed]) -> Shown {
+fn services(placed: &[Placed], wide: bool) -> Shown {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut data: Vec<Value> = Vec::new();
     for one in placed {
@@ -136,15 +142,20 @@ fn services(placed: &[Placed]) -> Shown {
         row.push(serving.image.clone().unwrap_or_else(|| "<unknown>".into()));
         row.push(format!("{}/{}", serving.ready, serving.replicas));
         row.push(or_none(url.clone().unwrap_or_default()));
+        if wide {
+            row.push(or_none(one.gate.clone().unwrap_or_default()));
+        }
         rows.push(row);
         data.push(json!({
             "project": one.project, "service": service, "stage": stage, "image": serving.image,
-            "ready": serving.ready, "replicas": serving.replicas, "url": url,
+            "ready": serving.ready, "replicas": serving.replicas, "url": url, "gate": one.gate,
         }));
     }
     let mut names: Vec<String> = rows.iter().map(|row| format!("service/{}", row[1])).collect();
     names.dedup();
-    Shown { header: vec!["PROJECT", "SERVICE", "STAGE", "IMAGE", "READY", "URL"], rows, names, data }
+    let mut header = vec!["PROJECT", "SERVICE", "STAGE", "IMAGE", "READY", "URL"];
+    header.extend(wide.then_some("GATE"));
+    Shown { header, rows, names, data }
 }
 
 fn artifacts(placed: &[Placed]) -> Shown {
@@ -183,11 +194,25 @@ async fn placed(cluster: &Cluster, projects: &[Project]) -> Result<Vec<Placed>> 
         let read = try_join_all(project.stages.iter().map(|(_, namespace)| namespace_of(cluster, namespace))).await?;
         let mut own = Vec::new();
         for (place, ((stage, _), namespace)) in project.stages.iter().zip(read).enumerate() {
-            let one = |artifact| (place, Placed { project: project.name.clone(), stage: stage.name.clone(), artifact });
+            let one = |artifact: Artifact| {
+                let gate = project.resource(&stage.name, &artifact.service, &GATES).map(|(key, _)| key.to_owned());
+                (place, Placed { project: project.name.clone(), stage: stage.name.clone(), artifact, gate })
+            };
             own.extend(namespace.artifacts().into_iter().map(one));
         }
         own.sort_by(|(a, one), (b, other)| (&one.artifact.service, a).cmp(&(&other.artifact.service, b)));
         all.extend(own.into_iter().map(|(_, placed)| placed));
+    }
+    Ok(all)
+}
+
+/// The addresses with the port of the ingress, where it is not that of HTTP.
+async fn reached(cluster: &Cluster, mut all: Vec<Placed>) -> Result<Vec<Placed>> {
+    if all.iter().any(|one| one.artifact.url.is_some()) {
+        let gateways = json!({"metadata": {}, "spec": {"gateways": ["istio-ingressgateway"]}});
+        if let Some(address) = ingress::address(cluster, &gateways).await?.filter(|address| address.port != 80) {
+            all.iter_mut().filter_map(|one| one.artifact.url.as_mut()).for_each(|url| *url += &format!(":{}", address.port));
+        }
     }
     Ok(all)
 }

@@ -2,6 +2,7 @@
 
 mod announce;
 mod apply;
+mod blueprints;
 pub(super) mod control;
 mod create;
 mod delete;

@@ -15,9 +15,7 @@ pub(crate) struct Project {
     pub name: String,
     /// What it was resolved to.
     pub record: Record,
-    /// Its stages, as the shipyard says.
-    pub shipyard: Shipyard,
-    /// The same, each with its namespace.
+    /// Its stages as the shipyard says, each with its namespace.
     pub stages: Vec<(Stage, String)>,
     /// The namespace that keeps its files and runs: the first stage's.
     pub home: String,
@@ -115,7 +113,7 @@ impl Found {
         let record: Record =
             serde_json::from_str(&record).map_err(|error| broken(format!("{RECORD}: {error}")).hint(again(name)))?;
         let stages = record.places(&shipyard.stages)?;
-        Ok(Project { name: name.to_owned(), record, shipyard, stages, home: home.clone(), resources })
+        Ok(Project { name: name.to_owned(), record, stages, home: home.clone(), resources })
     }
 }
 

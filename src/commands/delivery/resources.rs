@@ -51,15 +51,10 @@ pub(super) fn gate_name(path: &Path, text: &str) -> Result<&'static str> {
     })
 }
 
-/// Keeps files under their keys; says of each what came of it.
-pub(super) async fn keep(
-    cluster: &Cluster,
-    project: &Project,
-    files: &[(String, String)],
-) -> Result<Vec<(String, &'static str)>> {
+/// What comes of keeping files under their keys.
+pub(super) fn compared(project: &Project, files: &[(String, String)]) -> Result<Vec<(String, &'static str)>> {
     let valid = |key: &str| key.len() <= 253 && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let mut done = Vec::new();
-    let mut patch = Patch::default();
     for (key, text) in files {
         if !valid(key) || [SHIPYARD, RECORD].contains(&key.as_str()) {
             return Err(Error::usage(format!("`{key}` cannot name a resource"))
@@ -73,10 +68,23 @@ pub(super) async fn keep(
                 None => "added",
             },
         ));
-        patch.set(["data", key], text.as_str().into());
     }
+    Ok(done)
+}
+
+/// Keeps files under their keys; says of each what came of it.
+pub(super) async fn keep(
+    cluster: &Cluster,
+    project: &Project,
+    files: &[(String, String)],
+) -> Result<Vec<(String, &'static str)>> {
+    let done = compared(project, files)?;
     if done.iter().all(|(_, what)| *what == "unchanged") {
         return Ok(done);
+    }
+    let mut patch = Patch::default();
+    for (key, text) in files {
+        patch.set(["data", key], text.as_str().into());
     }
     match cluster.edit(&CONFIG_MAPS, &project.home, CONFIG_MAP, &patch, DryRun::No).await? {
         Patched::Done(_) => Ok(done),

@@ -1,5 +1,6 @@
 //! Which version of which service is where: read from what is there, whoever made it.
 
+use super::objects::container;
 use crate::core::check::Rules;
 use crate::core::host;
 use crate::core::object::Object;
@@ -113,11 +114,10 @@ fn artifact(service: &str, deployment: Option<&Value>) -> Artifact {
     }
 }
 
-/// The image of the container that a delivery changes: the one with the service's name, else the first.
+/// The image of the container that a delivery changes.
 fn image<'a>(deployment: &'a Value, service: &str) -> Option<&'a str> {
     let containers = deployment.pointer("/spec/template/spec/containers")?.as_array()?;
-    let named = containers.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(service));
-    named.or(containers.first())?.get("image")?.as_str()
+    containers.get(container(service, containers)?)?.get("image")?.as_str()
 }
 
 /// The address of a virtual service from outside: its first host that is a name of the internet, where a gateway serves it.

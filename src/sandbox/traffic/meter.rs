@@ -139,7 +139,7 @@ impl Meter {
         for target in self.apps.get(proxy).into_iter().flatten() {
             let known = self.latencies.get(target).copied();
             let mut new = |name| db.counter(target, named(name, &Labels::new()));
-            let counters = known.or_else(|| Some((new("request_latency_seconds_sum")?, new("request_latency_seconds_count")?)));
+            let counters = known.or_else(|| Some((new("requests_latency_seconds_sum")?, new("requests_latency_seconds_count")?)));
             let Some((sum, count)) = counters else { continue };
             self.latencies.insert(target.clone(), (sum, count));
             db.add(sum, durations.iter().sum::<f64>() / 1000.0);
