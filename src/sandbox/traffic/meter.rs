@@ -83,8 +83,6 @@ pub struct Outcome<'a> {
     pub flags: &'a str,
     /// A copy: the client's proxy does not count it.
     pub mirrored: bool,
-    /// Whether it asked for the pod's health, which the application does not count.
-    pub health: bool,
 }
 
 /// The counters in use.
@@ -127,9 +125,7 @@ impl Meter {
         }
         if let Some(workload) = outcome.workload {
             let proxy = target(&workload.namespace, &workload.pod);
-            if !outcome.health {
-                self.latency(&proxy, durations, db);
-            }
+            self.latency(&proxy, durations, db);
             self.count("destination", proxy, outcome, durations, db);
         }
     }
