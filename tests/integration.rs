@@ -1,5 +1,6 @@
 //! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
 
+mod ci;
 mod forbidden;
 mod layers;
 mod repository;

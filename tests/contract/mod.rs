@@ -9,6 +9,7 @@ mod dry_run;
 mod list;
 mod patch;
 mod read;
+mod relay;
 mod table;
 mod watch;
 

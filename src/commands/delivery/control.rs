@@ -64,9 +64,10 @@ pub async fn abort(context: &Context, arguments: OfRun) -> Result<()> {
     let (home, kept) = find(&cluster, &arguments, |run| !run.ended(), "has not ended").await?;
     let way = way(context, &settings, &cluster, &arguments);
     let reason = arguments.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let why = format!("{}{reason}", by(&settings, &cluster));
+    let by = by(&settings, &cluster);
+    let why = format!("{by}{reason}");
     let held = lease::holder(&cluster, &home, &kept.run.service).await?.is_some();
-    let run = lock::end(&way, &home, kept, &why, held).await?;
+    let run = lock::end(&way, &home, kept, (&by, &why), held).await?;
     context.ui.answer(&tell::answer(&run, arguments.output));
     match run.status {
         Status::Aborted => Ok(()),

@@ -48,7 +48,7 @@ pub async fn new_run(way: &Way<'_>, home: &str, run: &Run, other: Other) -> Resu
                 Err(error) => return Err(error),
             },
             (Some(held), other) => refusal(run, held, other.as_ref()),
-            (None, Some(other)) => undriven(way, run, other),
+            (None, Some(other)) => undriven(way, other),
         };
         if other == Other::Refuse {
             // Who has gone without a word holds nobody up for long.
@@ -86,14 +86,14 @@ fn refusal(run: &Run, held: &Holder, other: Option<&Kept>) -> Error {
     hinted(error)
 }
 
-fn undriven(way: &Way<'_>, run: &Run, other: &Kept) -> Error {
+fn undriven(way: &Way<'_>, other: &Kept) -> Error {
     let commands = super::tell::Teller::new(way.context, &other.run).commands(&other.run);
     let age = crate::ui::age(&other.run.started, jiff::Timestamp::now());
     let message = format!(
         "the delivery of {} (run {}, by {}, {age} ago) has not ended, and nobody drives it; nothing was written",
         name(&other.run),
         short(&other.run.id),
-        run.by
+        other.run.by
     );
     hinted(
         Error::new(Kind::Conflict, message).hint(format!("go on with it: `{}`; or back: `{}`", commands.resume, commands.abort)),
@@ -112,14 +112,14 @@ fn name(run: &Run) -> String {
 async fn supersede(way: &Way<'_>, home: &str, run: &Run, other: Kept, held: bool) -> Result<()> {
     let why = format!("{}: superseded by {}", run.by, version(&run.image));
     way.context.ui.say(&format!("ending the delivery of {} (run {})\n", name(&other.run), short(&other.run.id)));
-    end(way, home, other, &why, held).await.map(drop)
+    end(way, home, other, (&run.by, &why), held).await.map(drop)
 }
 
 /// Ends a run, and says how it stands then: whoever drives it does it, or, where nobody does, this process.
 ///
 /// # Errors
 /// `Timeout` where it does not end in time.
-pub async fn end(way: &Way<'_>, home: &str, kept: Kept, why: &str, held: bool) -> Result<Run> {
+pub async fn end(way: &Way<'_>, home: &str, kept: Kept, (by, why): (&str, &str), held: bool) -> Result<Run> {
     kept.leave_abort(way.cluster, why).await?;
     let (project, service, id) = (kept.run.project.clone(), kept.run.service.clone(), kept.run.id.clone());
     let deadline = Instant::now() + way.timeout;
@@ -133,7 +133,7 @@ pub async fn end(way: &Way<'_>, home: &str, kept: Kept, why: &str, held: bool) -
             return Ok(now.run);
         }
         if !held || lease::alive(way.cluster, home, &service).await?.is_none() {
-            let lease = Lease::take(way.cluster, home, &service, &who(why, &now.run), true).await?;
+            let lease = Lease::take(way.cluster, home, &service, &who(by, &now.run), true).await?;
             let mut now = now;
             now.run.abort(&format!("aborted by {why}"), &stamp(jiff::Timestamp::now()));
             now.save(way.cluster, &now.run).await?;

@@ -35,7 +35,7 @@ impl Messenger {
         if self.sinks.is_empty() {
             return;
         }
-        let time = Timestamp::now().to_string();
+        let time = format!("{:.3}", Timestamp::now());
         let events = events::events(self.era, &self.delivery, stage, happened, &time);
         let warnings = self.sinks.send(&events, &|line| context.ui.answer(line)).await;
         warnings.iter().for_each(|warning| context.ui.warn(warning));

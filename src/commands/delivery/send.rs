@@ -44,12 +44,11 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
         let project = Project::find(&cluster, &arguments.project).await?;
         let run = plan(&arguments, &project, &image, &settings, &cluster)?;
         let looked = preflight(&way, &project, &run).await?;
-        Ok::<_, Error>((project, run, looked))
+        Ok::<_, Error>((project, Run { stages: looked, ..run }))
     };
-    let (project, run, looked) = unbroken(prepare).await?;
+    let (project, run) = unbroken(prepare).await?;
     if arguments.dry_run != DryRun::None {
-        let planned = Run { stages: looked, ..run };
-        context.ui.answer(&preview(&planned));
+        context.ui.answer(&preview(&run));
         return Ok(());
     }
     let other = match (arguments.queue, arguments.supersede) {

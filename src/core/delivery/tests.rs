@@ -324,13 +324,13 @@ impl TestPlan {
         let (requests, failed) = summary.as_ref().map_or((0, 0), |one| (one.requests, one.failed));
         let told = summary.as_ref().map_or_else(|| "ended with exit code 0".to_owned(), Summary::told);
         let failure = failure.or(judged);
-        let reason = format!("{}: {}{}", self.name, failure.as_ref().unwrap_or(&told), self.note());
+        let reason = format!("{}{}", failure.as_ref().unwrap_or(&told), self.note());
         Report { passed: failure.is_none(), reason, started, ended, requests, failed, output, ..self.blank() }
     }
 
     /// The report of a test that is switched off.
     pub fn report_of_nothing(&self, now: i64) -> Report {
-        let reason = format!("{}: switched off{}", self.name, self.note());
+        let reason = format!("switched off{}", self.note());
         Report { passed: true, reason, started: now, ended: now, ..self.blank() }
     }
 

@@ -19,6 +19,9 @@ fn a_stage_waits_for_approval_from_elsewhere() {
     let run = send("0.6.2", "--allow-no-gate").on(&sandbox);
     let child = background(&run);
     until(&sandbox, "waiting", "approval");
+    let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
+    assert_eq!(resumed.status, Some(6), "{resumed}");
+    assert!(resumed.stderr.contains("is being driven by alice@"), "{resumed}");
     let approved = tidegate("approve carts -p sockshop").on(&sandbox).succeeds();
     assert!(approved.stdout.contains("carts 0.6.2 approved for production by alice; alice"), "{approved}");
     let output = finish(child);

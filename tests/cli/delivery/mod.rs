@@ -25,7 +25,7 @@ const PERFSPEC: &str = r#"{"spec_version": "1.0", "objectives": {"pass": 90, "wa
    "grading": {"type": "Threshold", "thresholds": {"upperSevere": 800}, "metricScore": 100}}]}"#;
 
 /// A load that takes a moment.
-const TESTS: &str = "performance: {users: 2, loops: 3, think: 0s}\n";
+const TESTS: &str = "performance: {users: 5, loops: 2, think: 0s, requests: [{path: /carts/1/items}]}\n";
 
 const CARTS: &str = "docker.io/keptnexamples/carts";
 

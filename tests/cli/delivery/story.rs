@@ -112,3 +112,33 @@ fn the_runs_can_be_looked_at() {
     let one = tidegate(&format!("get event evaluation-done -p sockshop --keptn-context {id}")).on(&sandbox).succeeds();
     assert!(one.stdout.contains("dev    passed"), "{one}");
 }
+
+#[test]
+fn a_metrics_source_that_is_away_holds_and_then_goes_back() {
+    let sandbox = sockshop();
+    let flags = "--stage staging --until staging --share 10 --prometheus http://127.0.0.1:9 --evaluation-timeout 3s";
+    let output = send("0.6.2", flags).on(&sandbox).run();
+    assert_eq!(output.status, Some(12), "{output}");
+    assert!(output.stderr.contains("no verdict yet"), "{output}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
+    assert_eq!(image(&sandbox, "sockshop-staging", "carts-blue"), "0.6.0");
+}
+
+#[test]
+fn what_happens_is_told_as_keptn_told_it() {
+    let sandbox = sockshop();
+    let run = send("0.6.2", "--until staging --events events.jsonl -l a=b").on(&sandbox);
+    let file = run.home().join("events.jsonl");
+    let mut command = run.command();
+    assert!(command.output().expect("it runs").status.success());
+    let text = std::fs::read_to_string(&file).expect("events");
+    let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let types: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    expect![[r#""#]].assert_eq(&(types.join("\n") + "\n"));
+    let contexts: std::collections::BTreeSet<&str> = events.iter().filter_map(|event| event["shkeptncontext"].as_str()).collect();
+    assert_eq!(contexts.len(), 1, "{contexts:?}");
+    assert_eq!(events[0]["data"]["labels"], json!({"a": "b"}));
+    let notes = sandbox.rest.get("/api/v1/namespaces/sockshop-staging/events").ok();
+    let notes: Vec<&str> = notes["items"].as_array().expect("events").iter().filter_map(|note| note["reason"].as_str()).collect();
+    assert!(notes.contains(&"DeliveryPromoted") && notes.contains(&"DeliveryGatePassed"), "{notes:?}");
+}

@@ -276,7 +276,8 @@ impl StageRun {
     /// On to the next phase; behind the last one the stage has passed.
     pub(super) fn forward(&mut self, warned: bool, text: String) {
         let rest = self.path(warned).into_iter().find(|phase| *phase > self.phase);
-        if !text.is_empty() {
+        // Why it passed is what the gate or the tests say, not that it got its traffic.
+        if !text.is_empty() && !matches!(self.phase, Phase::Shift | Phase::Share | Phase::Promote) {
             self.reason = text;
         }
         self.phase = rest.unwrap_or(Phase::Ended);
