@@ -10,6 +10,7 @@ mod list;
 mod patch;
 mod read;
 mod relay;
+mod runs;
 mod table;
 mod watch;
 

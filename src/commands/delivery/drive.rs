@@ -18,6 +18,7 @@ use crate::core::delivery::image::Image;
 use crate::core::delivery::run::{Before, Outcome, Phase, Place, Run, Status, Step};
 use crate::core::delivery::tests::Report;
 use crate::core::plan::{Author, Intent};
+use crate::core::release::Labelled;
 use crate::core::weight::Weights;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
@@ -205,13 +206,16 @@ impl<'a> Driver<'a> {
             Phase::Smoke => self.smoke(index).await,
             Phase::Shift | Phase::Promote => {
                 let to = self.side(index, |before| before.to.clone())?;
-                self.route(index, Intent::Promote(Some(to))).await
+                let stands = match self.run.borrow().stages[index].plan.share {
+                    Some(share) if phase == Phase::Promote => self.shared(index, share)?,
+                    _ => self.before(index)?.weights,
+                };
+                self.route(index, Intent::Promote(Some(to)), &stands).await
             }
             Phase::Share => {
-                let (to, serving) =
-                    (self.side(index, |before| before.to.clone())?, self.side(index, |before| before.serving.clone())?);
-                let share = self.run.borrow().stages[index].plan.share.unwrap_or_default().min(100);
-                self.route(index, Intent::Shift(Weights::Named(vec![(to, share), (serving, 100 - share)]))).await
+                let share = self.run.borrow().stages[index].plan.share.unwrap_or_default();
+                let (stands, wanted) = (self.before(index)?.weights, self.shared(index, share)?);
+                self.route(index, Intent::Shift(Weights::Named(wanted)), &stands).await
             }
             Phase::Tests => self.tests(index).await,
             Phase::Evaluate => self.evaluate(index).await,
@@ -234,6 +238,13 @@ impl<'a> Driver<'a> {
 
     fn side(&self, index: usize, side: impl Fn(&Before) -> Option<String>) -> Result<String> {
         side(&self.before(index)?).ok_or_else(|| Error::failed("the run does not say which destination is meant"))
+    }
+
+    /// The weights with a share for the version.
+    fn shared(&self, index: usize, share: u32) -> Result<Labelled> {
+        let to = self.side(index, |before| before.to.clone())?;
+        let serving = self.side(index, |before| before.serving.clone())?;
+        Ok(vec![(to, share.min(100)), (serving, 100 - share.min(100))])
     }
 
     async fn deploy(&self, index: usize) -> Result<Outcome> {
@@ -313,11 +324,14 @@ impl<'a> Driver<'a> {
         Mover { cluster: self.cluster, journal: &self.context.journal, author, deadline: Instant::now() + ROUTING, say }
     }
 
-    /// Moves traffic. What the way back needs is kept before anything is sent.
-    async fn route(&self, index: usize, intent: Intent) -> Result<Outcome> {
+    /// Moves traffic that stands as the run left it. What the way back needs is kept before anything is sent.
+    async fn route(&self, index: usize, intent: Intent, stands: &Labelled) -> Result<Outcome> {
         let run = self.run();
         let mover = self.mover(index);
         let mut prepared = mover.prepare(&run, &run.stages[index], intent).await?;
+        if let Some(why) = prepared.drifted(stands) {
+            return Ok(Outcome::Failed(why));
+        }
         let after = prepared.after();
         self.note(index, |stage| stage.routed.clone_from(&after)).await?;
         mover.send(&mut prepared).await?;

@@ -7,6 +7,7 @@ use crate::core::check;
 use crate::core::delivery::run::{Run, StageRun};
 use crate::core::object::Object;
 use crate::core::plan::{self, Author, Change, Intent};
+use crate::core::release::Labelled;
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{self, Journal, Outcome, Planned};
@@ -47,6 +48,19 @@ impl Prepared {
 }
 
 impl Prepared {
+    /// Whether somebody moved the traffic away from where the run left it: who, and to what.
+    pub fn drifted(&self, expected: &Labelled) -> Option<String> {
+        if !self.planned.changes.iter().any(Change::changes) {
+            // A process that is gone has carried this out already.
+            return None;
+        }
+        let moves = self.planned.changes.iter().flat_map(|change| &change.moves);
+        let now = moves.map(|one| &one.before).find(|now| !expected.iter().all(|pair| now.contains(pair)))?;
+        let writer = self.planned.service.objects.iter().find_map(|object| object.writer.as_ref());
+        let who = writer.map_or("somebody else", |writer| &writer.manager);
+        Some(format!("{who} moved the traffic meanwhile: {}", crate::ui::weights_of(now)))
+    }
+
     /// The weights that it leads to.
     pub fn told(&self) -> String {
         weights(&self.planned.changes)

@@ -143,3 +143,18 @@ fn ctrl_c_leaves_the_run_to_others() {
     assert!(output.stderr.contains("hint: go back: `tidegate abort carts --project sockshop`"), "{output}");
     assert_eq!(tidegate("abort carts -p sockshop").on(&sandbox).run().status, Some(0));
 }
+
+#[test]
+fn traffic_that_somebody_else_moves_is_not_moved_on() {
+    let sandbox = sockshop();
+    let run = send("0.6.2", "--stage staging --until staging --share 10").on(&sandbox);
+    let child = background(&run);
+    until(&sandbox, "running", "tests");
+    let carts = "/apis/networking.istio.io/v1/namespaces/sockshop-staging/virtualservices/carts";
+    let weight = |place: usize, weight: u32| json!({"op": "replace", "path": format!("/spec/http/0/route/{place}/weight"), "value": weight});
+    sandbox.rest.patch(carts, &json!([weight(0, 100), weight(1, 0)])).ok();
+    let output = finish(child);
+    assert_eq!(output.status, Some(1), "{output}");
+    assert!(output.stderr.contains("tidegate-tests moved the traffic meanwhile: blue 100, green 0"), "{output}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
+}
