@@ -278,6 +278,14 @@ evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
   indicator     id, source, query, values, limits, score, maxScore, status, why,
                 breaches, compared, key
 
+get projects: name, stages {stage, namespace}, resources
+get stages: project, name, namespace, deployment, test, approval, timeframe
+get services: project, service, stage, image, ready, replicas, url, gate
+get artifacts: project, service, stage, version, deployment, image, weight,
+                ready, replicas, url
+
+create, onboard: the objects themselves, and nothing is written
+
 version: client, server
 
 Absent means unknown or not applicable. New keys may be added; the meaning of

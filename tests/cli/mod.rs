@@ -15,6 +15,7 @@ mod history;
 mod interrupt;
 mod output;
 mod preflight;
+mod project;
 mod promote;
 mod rollback;
 mod routes;

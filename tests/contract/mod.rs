@@ -8,6 +8,7 @@ mod delivery;
 mod dry_run;
 mod list;
 mod patch;
+mod project;
 mod read;
 mod relay;
 mod runs;
