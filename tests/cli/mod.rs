@@ -4,6 +4,7 @@ mod bad_input;
 mod confirm;
 mod connect;
 mod delivery;
+mod demo;
 mod dry_run;
 mod earlier;
 mod errors;

@@ -227,16 +227,10 @@ fn reports_say_why() {
     assert_eq!(told(&functional, &tally(3, 0)), (true, "3 of 3 checks ok (built in)".into()));
     assert_eq!(told(&functional, &tally(2, 1)), (false, "1 of 3 checks failed: GET /a: HTTP 500 (built in)".into()));
     let unhealthy = Tally { unhealthy: true, ..tally(0, 1) };
-    assert_eq!(
-        told(&performance, &unhealthy),
-        (false, "the health check failed: GET /a: HTTP 500 (tests.yaml)".into())
-    );
+    assert_eq!(told(&performance, &unhealthy), (false, "the health check failed: GET /a: HTTP 500 (tests.yaml)".into()));
     assert_eq!(
         told(&performance, &tally(1000, 25)),
-        (
-            true,
-            "1025 requests, 25 failed (2.44 %, allowed 2.5 %), p50 10 ms, p95 10 ms, max 10 ms (tests.yaml)".into()
-        )
+        (true, "1025 requests, 25 failed (2.44 %, allowed 2.5 %), p50 10 ms, p95 10 ms, max 10 ms (tests.yaml)".into())
     );
     assert_eq!(
         told(&performance, &tally(900, 100)),

@@ -163,10 +163,7 @@ impl Tally {
         let often = self.reasons.iter().max_by_key(|(_, count)| **count).map_or("", |(why, _)| why.as_str());
         if self.is_lost(load.planned(plan.requests.len()), load.allowed) || share > load.allowed {
             let share = percent(share);
-            return (
-                false,
-                format!("{failed} of {requests} requests failed ({share}, allowed {allowed}), mostly {often}{note}"),
-            );
+            return (false, format!("{failed} of {requests} requests failed ({share}, allowed {allowed}), mostly {often}{note}"));
         }
         let mut text = format!("{requests} requests, {failed} failed ({}, allowed {allowed})", percent(share));
         if let Some(latency) = self.latencies.latency() {
