@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gitops|rbac|weights";
+pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gitops|rbac|tests|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -163,15 +163,49 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 7] = [
+pub const TOPICS: [Topic; 8] = [
     Topic { name: "delivery", about: "projects, stages, and what lies where", text: DELIVERY },
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
     Topic { name: "formats", about: "the keys of -o json", text: FORMATS },
     Topic { name: "gitops", about: "Argo CD, Flux, Helm and other owners", text: GITOPS },
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
+    Topic { name: "tests", about: "how a version is tested: tests.yaml", text: TESTS },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
 ];
+
+const TESTS: &str = "\
+A tests.yaml says how a stage tests a version; `add-resource` keeps it.
+
+  through: pods         the version's own pods, without traffic, by the API
+                        server; or service; or ingress; or `url: https://…`
+  timeout: 10s          of one request
+  functional:           each once, no failure allowed
+    path: /health       the health check comes first
+    checks:
+    - /carts/1/items
+    - {method: POST, path: /carts/1/items, headers: {X: y}, body: {n: 1}}
+  performance:          users who ask again and again
+    users: 10
+    loops: 500          or `duration: 2m`
+    think: 250ms        before each request
+    allowedErrors: 10%
+    requests: [/carts]
+
+These values of users, loops, think and allowedErrors hold where none are given,
+and without a file /health is asked. In a section or for both:
+  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL)]
+  command: k6 run load.js               a line for the shell
+  job: {image: k6:1, command: [k6, run], env: {A: b}, keep: true}
+  functional: none                      not at all
+Exit code 0 passes; JMeter's `summary =` line is counted against allowedErrors.
+
+Variables: TARGET_URL, SERVER_URL (host), SERVER_PORT, CHECK_PATH, PROJECT,
+STAGE, SERVICE, NAMESPACE, IMAGE, TAG, VUCount, LoopCount, ThinkTime, DT_LTN.
+A command reaches the version by a port on 127.0.0.1 that is open while it runs
+and passes requests on; a Job by its address in the cluster. Where the mesh lets
+in no plain text (STRICT), use `through: ingress`.
+";
 
 const DELIVERY: &str = "\
 An artifact walks through the stages of its project's shipyard:
@@ -208,6 +242,18 @@ What `onboard service carts` makes in a stage:
                   and a destination rule for each, canary 0 and primary 100
   and a gateway where the address of the ingress is known or `--domain` says it.
 A service that has these objects already needs no onboarding.
+
+What `send new-artifact` does in a stage, and what a failure leads to:
+  deploy      to the side without traffic, or in place    the previous image
+  smoke       it answers, without traffic                 the end
+  share       a part of the traffic, where the gate       the weights as they
+              needs some                                  were, in one patch
+  tests       as tests.yaml or the built-in ones say      the same
+  evaluate    the gate: pass and warning go on            the same
+  all traffic the version before stays, without traffic   the same
+A stage that does not pass ends the run. Its state is a ConfigMap in the first
+stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on it
+from any machine.
 ";
 
 const ENVIRONMENT: &str = "\
@@ -376,6 +422,23 @@ rules:
 - apiGroups: [\"\"]
   resources: [services, configmaps]
   verbs: [get, list, create, patch, delete]
+# `send new-artifact`: who drives, how the version is asked, what is noted
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, patch]
+- apiGroups: [\"\"]
+  resources: [pods/proxy, services/proxy]
+  verbs: [get, create]
+# tests that are a Job
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create, delete]
+- apiGroups: [\"\"]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [\"\"]
+  resources: [events]
+  verbs: [list, create]
 ";
 
 const WEIGHTS: &str = "\

@@ -39,7 +39,7 @@ pub async fn approve(context: &Context, arguments: OfRun) -> Result<()> {
         }
         None => {
             context.ui.say(&format!("{told}\n"));
-            return go_on(context, &settings, &cluster, &home, kept, &arguments).await;
+            return go_on(context, &settings, &cluster, (&home, kept), false, &arguments).await;
         }
     }
     Ok(())
@@ -55,7 +55,7 @@ pub async fn resume(context: &Context, arguments: OfRun) -> Result<()> {
     {
         return Err(lease::locked(&kept.run.service, &held).hint("`--force` takes the run from it"));
     }
-    go_on(context, &settings, &cluster, &home, kept, &arguments).await
+    go_on(context, &settings, &cluster, (&home, kept), true, &arguments).await
 }
 
 /// Ends a run: what was touched of its stage goes back.
@@ -122,17 +122,17 @@ async fn find(cluster: &Cluster, arguments: &OfRun, wanted: impl Fn(&Run) -> boo
     Ok((project.home, kept))
 }
 
-/// Drives a run on from where it stands.
+/// Drives a run on from where it stands; `over` says that whoever holds its lease is gone, or to be ignored.
 async fn go_on(
     context: &Context,
     settings: &Settings,
     cluster: &Cluster,
-    home: &str,
-    kept: Kept,
+    (home, kept): (&str, Kept),
+    over: bool,
     arguments: &OfRun,
 ) -> Result<()> {
     let by = by(settings, cluster);
-    let lease = Lease::take(cluster, home, &kept.run.service, &lock::who(&by, &kept.run), true).await?;
+    let lease = Lease::take(cluster, home, &kept.run.service, &lock::who(&by, &kept.run), over).await?;
     // Whoever held it may have written a last time meanwhile.
     let runs = store::runs(cluster, home, &kept.run.project, Some(&kept.run.service)).await?;
     let mut kept = runs.into_iter().find(|one| one.run.id == kept.run.id).unwrap_or(kept);

@@ -6,7 +6,7 @@
 use super::announce::Announcer;
 use super::lease::{self, Lease};
 use super::rollout::{self, Wanted};
-use super::store::{Kept, short};
+use super::store::{self, Kept, short};
 use super::target::Version;
 use super::tell::Teller;
 use super::tests::{self, Which};
@@ -351,7 +351,9 @@ impl<'a> Driver<'a> {
         let after = gate::wait(&run, stage, Timestamp::now().as_second());
         let deadline = Instant::now() + after + Duration::from_secs(run.terms.evaluation);
         let say = |text: &str| self.teller.line(index, text);
-        let answer = gate::ask(self.context, self.settings, (&run, stage, gate), after, deadline, &say).await?;
+        let runs = store::runs(self.cluster, &self.kept.home, &run.project, Some(&run.service)).await?;
+        let earlier = gate::earlier(&runs, &run, stage);
+        let answer = gate::ask(self.context, self.settings, (&run, stage, gate, &earlier), after, deadline, &say).await?;
         if let Some(evaluation) = &answer.evaluation {
             let evidence = serde_json::to_value(evaluation).unwrap_or_default();
             self.run.borrow_mut().stages[index].evidence = Some(evidence);

@@ -1,11 +1,12 @@
 //! The gate of a stage: which it is, and what it says of the version there.
 
 use super::project::Project;
+use super::store::{Kept, short};
 use crate::commands::Context;
 use crate::commands::evaluate::question::{Question, Sources, Span};
 use crate::core::delivery::run::{Gate, Outcome, Place, Run, StageRun};
 use crate::core::delivery::shipyard::TestStrategy;
-use crate::core::gate::evaluation::{Evaluation, Graded, Sample, Status, Verdict};
+use crate::core::gate::evaluation::{Evaluation, Graded, Previous, Sample, Status, Verdict};
 use crate::core::gate::placeholders::{Context as Placeholders, Environment};
 use crate::core::gate::sli::Sli;
 use crate::core::gate::{self, legacy};
@@ -56,8 +57,12 @@ pub fn parse(gate: &Gate) -> Result<(gate::Gate, Option<Sli>)> {
 ///
 /// # Errors
 /// `Usage` where the gate cannot be read.
-pub fn question(run: &Run, stage: &StageRun, gate: &Gate, settings: &Settings) -> Result<Question> {
+pub fn question(run: &Run, stage: &StageRun, gate: &Gate, previous: &[Previous], settings: &Settings) -> Result<Question> {
     let (gate, sli) = parse(gate)?;
+    let previous = match &gate {
+        gate::Gate::Slo(slo) => slo.comparison.choose(previous.to_vec()),
+        _ => Vec::new(),
+    };
     let before = stage.before.as_ref();
     let direct = stage.plan.place == Place::Direct;
     let test = match stage.plan.test {
@@ -84,12 +89,23 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, settings: &Settings) -
         stable: before.and_then(|before| before.serving.clone()),
         // Measured back from the source's own present: its clock need not agree with this one.
         span: Span { length: elapsed(stage), start: None, end: None },
-        previous: Vec::new(),
+        previous,
         sources: Sources {
             prometheus: run.terms.prometheus.clone(),
             access: Access { timeout: settings.connection.request_timeout, ..Access::default() },
         },
     })
+}
+
+/// What the gate of a stage measured in earlier runs, the newest first.
+pub fn earlier(runs: &[Kept], run: &Run, stage: &StageRun) -> Vec<Previous> {
+    let others = runs.iter().map(|kept| &kept.run).filter(|other| other.id != run.id);
+    let evidence = others.filter_map(|other| {
+        let same = other.stages.iter().find(|other| other.stage == stage.stage)?;
+        let evaluation: Evaluation = serde_json::from_value(same.evidence.clone()?).ok()?;
+        (evaluation.verdict != Verdict::Inconclusive).then(|| Previous::of(short(&other.id), &evaluation))
+    });
+    evidence.collect()
 }
 
 /// How long the window of a stage's evaluation is by now.
@@ -114,7 +130,7 @@ pub struct Answer {
 pub async fn ask(
     context: &Context,
     settings: &Settings,
-    (run, stage, gate): (&Run, &StageRun, &Gate),
+    (run, stage, gate, previous): (&Run, &StageRun, &Gate, &[Previous]),
     after: Duration,
     deadline: Instant,
     say: &dyn Fn(&str),
@@ -123,13 +139,14 @@ pub async fn ask(
     tokio::time::sleep(after).await;
     let mut said = String::new();
     loop {
-        let question = question(run, stage, gate, settings)?;
+        let question = question(run, stage, gate, previous, settings)?;
         let (why, evaluation) = match question.ask(context, settings, deadline, true).await {
             Ok(evaluation) => match decided(&evaluation) {
                 Some(outcome) => return Ok(Answer { outcome, evaluation: Some(evaluation) }),
                 None => (evaluation.reason.clone(), Some(evaluation)),
             },
-            Err(error) if matches!(error.kind, Kind::Unreachable | Kind::Timeout | Kind::NotFound) => (error.message, None),
+            Err(error) if error.kind == Kind::Timeout => ("the metrics source did not answer in time".to_owned(), None),
+            Err(error) if matches!(error.kind, Kind::Unreachable | Kind::NotFound) => (error.message, None),
             Err(error) => return Err(error),
         };
         if Instant::now() + LOOK >= deadline {

@@ -38,8 +38,9 @@ pub async fn new_run(way: &Way<'_>, home: &str, run: &Run, other: Other) -> Resu
     let deadline = Instant::now() + way.timeout;
     let mut said = false;
     loop {
-        let unfinished = unfinished(way, home, run).await?;
+        // In this order: who lets the lease go has kept how the run ended.
         let held = lease::holder(way.cluster, home, &run.service).await?;
+        let unfinished = unfinished(way, home, run).await?;
         let who = who(&run.by, run);
         let refusal = match (&held, &unfinished) {
             (None, None) => match Lease::take(way.cluster, home, &run.service, &who, false).await {
@@ -121,31 +122,49 @@ async fn supersede(way: &Way<'_>, home: &str, run: &Run, other: Kept, held: bool
 /// `Timeout` where it does not end in time.
 pub async fn end(way: &Way<'_>, home: &str, kept: Kept, (by, why): (&str, &str), held: bool) -> Result<Run> {
     kept.leave_abort(way.cluster, why).await?;
-    let (project, service, id) = (kept.run.project.clone(), kept.run.service.clone(), kept.run.id.clone());
     let deadline = Instant::now() + way.timeout;
     let mut held = held;
     loop {
-        let runs = store::runs(way.cluster, home, &project, Some(&service)).await?;
-        let Some(now) = runs.into_iter().find(|one| one.run.id == id) else {
-            return Err(Error::not_found(format!("the run {} is gone", short(&id))));
-        };
+        let now = again(way, home, &kept.run).await?;
         if now.run.ended() {
             return Ok(now.run);
         }
-        if !held || lease::alive(way.cluster, home, &service).await?.is_none() {
-            let lease = Lease::take(way.cluster, home, &service, &who(by, &now.run), true).await?;
-            let mut now = now;
-            now.run.abort(&format!("aborted by {why}"), &stamp(jiff::Timestamp::now()));
-            now.save(way.cluster, &now.run).await?;
-            let announcer = Announcer::open(way.context, way.cluster, &now.run)?;
-            let driver = Driver::new(way, now, lease, announcer);
-            driver.drive().await?;
-            return Ok(driver.run());
+        let gone = held && lease::alive(way.cluster, home, &kept.run.service).await?.is_none();
+        if gone || !held {
+            match end_here(way, home, &kept.run, (by, why), gone).await {
+                // Somebody else came first: the word that was left reaches them.
+                Err(error) if error.kind == Kind::Conflict => {}
+                result => return result,
+            }
         }
         held = true;
         if Instant::now() + LOOK >= deadline {
-            return Err(Error::new(Kind::Timeout, format!("the run {} did not end in time", short(&id))));
+            return Err(Error::new(Kind::Timeout, format!("the run {} did not end in time", short(&kept.run.id))));
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Ends a run that nobody drives; whoever did is `gone`.
+async fn end_here(way: &Way<'_>, home: &str, run: &Run, (by, why): (&str, &str), gone: bool) -> Result<Run> {
+    let lease = Lease::take(way.cluster, home, &run.service, &who(by, run), gone).await?;
+    // Whoever let the lease go may have ended it.
+    let mut now = again(way, home, run).await?;
+    if now.run.ended() {
+        lease.release(way.cluster).await;
+        return Ok(now.run);
+    }
+    now.run.abort(&format!("aborted by {why}"), &stamp(jiff::Timestamp::now()));
+    now.save(way.cluster, &now.run).await?;
+    let announcer = Announcer::open(way.context, way.cluster, &now.run)?;
+    let driver = Driver::new(way, now, lease, announcer);
+    driver.drive().await?;
+    Ok(driver.run())
+}
+
+/// A run as it is kept now.
+async fn again(way: &Way<'_>, home: &str, run: &Run) -> Result<Kept> {
+    let runs = store::runs(way.cluster, home, &run.project, Some(&run.service)).await?;
+    let found = runs.into_iter().find(|one| one.run.id == run.id);
+    found.ok_or_else(|| Error::not_found(format!("the run {} is gone", short(&run.id))))
 }

@@ -211,7 +211,7 @@ async fn single<'a>(cluster: &Cluster, deployments: &'a [Value], run: &Run, stag
     }
 }
 
-fn one<'a>(found: Vec<&'a Value>, what: impl Fn() -> String) -> Result<&'a Value> {
+fn one(found: Vec<&Value>, what: impl Fn() -> String) -> Result<&Value> {
     match found.as_slice() {
         [one] => Ok(one),
         [] => Err(Error::not_found(format!("no deployment {}", what()))),

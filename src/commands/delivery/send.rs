@@ -206,7 +206,7 @@ async fn preflight(way: &Way<'_>, project: &Project, run: &Run) -> Result<Vec<St
             Suite::parse(name, text)?;
         }
         if let Some(gate) = &stage.plan.gate {
-            let question = gate::question(run, stage, gate, way.settings)?;
+            let question = gate::question(run, stage, gate, &[], way.settings)?;
             question.queries(Window::new(now - 60, now)?)?;
             asks_cluster |= run.terms.prometheus.is_none();
         }

@@ -71,7 +71,8 @@ impl<'a> Teller<'a> {
             }
         }
         if stage.phase == Phase::Ended {
-            self.line(index, stage.end.map_or("ended", End::name));
+            let serves = serves(run, stage).map(|serves| format!(": {serves} serves")).unwrap_or_default();
+            self.line(index, &format!("{}{serves}", stage.end.map_or("ended", End::name)));
         }
     }
 

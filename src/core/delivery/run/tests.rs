@@ -111,8 +111,11 @@ fn outcomes(phase: Phase) -> Vec<Outcome> {
     }
 }
 
+/// Looks at a state and the steps that led to it.
+type At<'a> = dyn FnMut(&Run, &World, &[(Step, Outcome)]) + 'a;
+
 /// Walks every path of a run, and calls `at` with each state and the steps that led to it.
-fn each_path(run: Run, world: World, steps: &mut Vec<(Step, Outcome)>, at: &mut dyn FnMut(&Run, &World, &[(Step, Outcome)])) {
+fn each_path(run: Run, world: World, steps: &mut Vec<(Step, Outcome)>, at: &mut At<'_>) {
     at(&run, &world, steps);
     assert!(steps.len() < 100, "it does not end: {steps:?}");
     let step = run.next();
