@@ -20,7 +20,7 @@ pub use project::{
     OnboardService,
 };
 #[cfg(feature = "sandbox")]
-pub use sandbox::{Sandbox, SandboxPlace};
+pub use sandbox::{Sandbox, SandboxPlace, Story};
 pub use sources::Sources;
 
 pub use crate::core::duration::parse as duration;
@@ -157,10 +157,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Sandbox,
     },
-    /// Show a release from start to end in a sandbox of its own
+    /// Show a delivery from start to end in a sandbox of its own
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::DEMO)]
-    Demo,
+    Demo {
+        /// What to show
+        #[arg(value_name = "STORY", value_enum, default_value_t = Story::Delivery)]
+        story: Story,
+    },
     /// Print the shell completion script
     #[command(long_about = help::COMPLETION)]
     Completion {

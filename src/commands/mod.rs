@@ -136,7 +136,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
         #[cfg(feature = "sandbox")]
-        Command::Demo => demo::run(context).await,
+        Command::Demo { story } => demo::run(context, story).await,
         // These need no runtime and were answered before.
         Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } | Command::Lint(_) => Ok(()),
     }

@@ -5,6 +5,7 @@ mod confirm;
 mod connect;
 mod credentials;
 mod delivery;
+mod demo;
 mod dry_run;
 mod dynatrace;
 mod earlier;

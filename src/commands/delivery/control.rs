@@ -89,7 +89,14 @@ pub async fn runs(context: &Context, arguments: &Runs) -> Result<()> {
         }
         (Some(_), [one], output) => context.ui.answer(&tell::answer(one, output)),
         (_, [], Format::Table | Format::Wide) => context.ui.say(&format!("No runs found in project {}.\n", project.name)),
-        (_, runs, Format::Table | Format::Wide) => context.ui.answer(&tell::runs(runs, context.ui.out_is_terminal)),
+        (_, runs, Format::Table | Format::Wide) => {
+            let mut driven = Vec::new();
+            for run in runs.iter().filter(|run| !run.ended()) {
+                driven.extend(lease::holder(&cluster, &project.home, &run.service).await?.filter(|held| held.drives(run)));
+            }
+            let drivers: Vec<&str> = driven.iter().map(|held| held.name.as_str()).collect();
+            context.ui.answer(&tell::runs(runs, &drivers, context.ui.out_is_terminal));
+        }
         (_, runs, Format::Name) => runs.iter().for_each(|run| context.ui.answer(&format!("{}\n", run.id))),
         (_, runs, output) => context.ui.answer(&data(&tell::list(runs), output == Format::Yaml)),
     }

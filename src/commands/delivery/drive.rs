@@ -288,7 +288,7 @@ impl<'a> Driver<'a> {
     async fn tests(&self, index: usize) -> Result<Outcome> {
         let strategy = self.run.borrow().stages[index].plan.test;
         let Some(report) = self.test(index, Which::Of(strategy)).await? else { return Ok(Outcome::Done(String::new())) };
-        let told = report.reason.clone();
+        let told = format!("{} tests: {}", report.name, report.reason);
         if let Some(stage) = self.run.borrow_mut().stages.get_mut(index) {
             stage.window = Some(report.started);
             stage.tested = Some(report.reason);

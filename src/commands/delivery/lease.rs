@@ -1,6 +1,8 @@
 //! One driver for a service at a time: a `coordination.k8s.io` Lease, renewed while somebody drives.
 
+use super::store::short;
 use crate::cluster::{Cluster, Created, DryRun, LEASES, Patched};
+use crate::core::delivery::run::Run;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
 use jiff::Timestamp;
@@ -38,6 +40,13 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// Whether it drives a run, as far as is known: it has renewed lately.
+    pub fn drives(&self, run: &Run) -> bool {
+        let renewed = self.renewed.parse::<Timestamp>().map_or(i64::MIN, Timestamp::as_second);
+        let lately = Timestamp::now().as_second() - renewed <= i64::try_from(SPAN.as_secs()).unwrap_or(i64::MAX);
+        lately && self.name.contains(short(&run.id))
+    }
+
     /// Whether the last renewal is so long ago that no clock is wrong enough to explain it.
     fn gone(&self) -> bool {
         let Ok(renewed) = self.renewed.parse::<Timestamp>() else { return true };

@@ -205,8 +205,8 @@ fn serves(run: &Run, stage: &StageRun) -> Option<String> {
     Some(side.as_ref().map_or_else(|| version.clone(), |side| format!("{side} {version}")))
 }
 
-/// One line a run.
-pub fn runs(runs: &[&Run], terminal: bool) -> String {
+/// One line a run; `drivers` are those who drive one now.
+pub fn runs(runs: &[&Run], drivers: &[&str], terminal: bool) -> String {
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
@@ -216,7 +216,10 @@ pub fn runs(runs: &[&Run], terminal: bool) -> String {
                 short(&run.id).to_owned(),
                 run.service.clone(),
                 version(&run.image),
-                run.status.name().to_owned(),
+                match run.ended() || drivers.iter().any(|driver| driver.contains(short(&run.id))) {
+                    true => run.status.name().to_owned(),
+                    false => format!("{}, nobody drives", run.status.name()),
+                },
                 at.map_or_else(|| "<none>".into(), |stage| stage.stage.clone()),
                 when,
                 run.by.clone(),

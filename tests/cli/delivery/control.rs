@@ -37,6 +37,9 @@ fn nobody_need_wait_for_an_approval() {
     assert!(output.stderr.contains("hint: `tidegate approve carts --project sockshop`"), "{output}");
     assert_eq!(sandbox.weights("sockshop-production", "carts", 0), [100, 0]);
 
+    let runs = tidegate("get runs -p sockshop").on(&sandbox).succeeds();
+    assert!(runs.stdout.contains("waiting, nobody drives"), "{runs}");
+
     // It is still the only one.
     let second = send("0.6.1", "--allow-no-gate").on(&sandbox).run();
     assert_eq!(second.status, Some(6), "{second}");

@@ -16,16 +16,16 @@ fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
     let slow = send("0.6.1", "").on(&sandbox).run();
     expect![[r#"
         STAGE       RESULT       SERVES      GATE    WHY
-        dev         passed       0.6.1       <none>  functional: 1 of 1 checks ok (carts.tests.yaml)
+        dev         passed       0.6.1       <none>  functional tests: 1 of 1 checks ok (carts.tests.yaml)
         staging     failed       blue 0.6.0  fail    score 0 of 100 is below 75: response_time (N >= upperSevere 800)
         production  not reached  blue 0.6.0  <none>  <none>
         ------- stderr -------
         sockshop carts 0.6.1: dev, staging, production (run ID)
         dev         carts runs 0.6.1 (1 pod)
-        dev         functional: 1 of 1 checks ok (carts.tests.yaml)
+        dev         functional tests: 1 of 1 checks ok (carts.tests.yaml)
         dev         passed: 0.6.1 serves
         staging     carts-green runs 0.6.1 as green, without traffic (2 pods)
-        staging     performance: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
+        staging     performance tests: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
         asking monitoring/prometheus-service through the API server
         staging     evaluate: score 0 of 100 is below 75: response_time (N >= upperSevere 800)
         staging     failed: blue 0.6.0 serves
@@ -44,16 +44,16 @@ fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
     let fast = send("0.6.2", "").on(&sandbox).run();
     expect![[r#"
         STAGE       RESULT  SERVES       GATE    WHY
-        dev         passed  0.6.2        <none>  functional: 1 of 1 checks ok (carts.tests.yaml)
+        dev         passed  0.6.2        <none>  functional tests: 1 of 1 checks ok (carts.tests.yaml)
         staging     passed  green 0.6.2  pass    score 100 of 100 reaches 90
         production  passed  green 0.6.2  pass    score 100 of 100 reaches 90
         ------- stderr -------
         sockshop carts 0.6.2: dev, staging, production (run ID)
         dev         carts runs 0.6.2 (1 pod)
-        dev         functional: 1 of 1 checks ok (carts.tests.yaml)
+        dev         functional tests: 1 of 1 checks ok (carts.tests.yaml)
         dev         passed: 0.6.2 serves
         staging     carts-green runs 0.6.2 as green, without traffic (2 pods)
-        staging     performance: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
+        staging     performance tests: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
         asking monitoring/prometheus-service through the API server
         staging     score 100 of 100 reaches 90
         staging     all traffic: blue 0, green 100
@@ -214,4 +214,50 @@ fn what_happens_is_told_as_keptn_told_it() {
     let notes = sandbox.rest.get("/api/v1/namespaces/sockshop-staging/events").ok();
     let notes: Vec<&str> = notes["items"].as_array().expect("events").iter().filter_map(|note| note["reason"].as_str()).collect();
     assert!(notes.contains(&"DeliveryPromoted") && notes.contains(&"DeliveryGatePassed"), "{notes:?}");
+}
+
+#[test]
+fn a_version_that_does_not_come_up_says_why() {
+    let sandbox = sockshop();
+    let crash = send("0.6.3-crash137", "--stage staging --until staging").on(&sandbox).run();
+    assert_eq!(crash.status, Some(1), "{crash}");
+    assert!(crash.stderr.contains("CrashLoopBackOff: the container ended with 137"), "{crash}");
+    assert!(crash.stderr.contains("carts-green is back on 0.6.2"), "{crash}");
+
+    let green = "/apis/apps/v1/namespaces/sockshop-staging/deployments/carts-green";
+    let cpu = json!([{
+        "op": "add", "path": "/spec/template/spec/containers/0/resources", "value": {"requests": {"cpu": "1000"}},
+    }]);
+    sandbox.rest.patch(green, &cpu).ok();
+    let large = send("0.6.3", "--stage staging --until staging --rollout-timeout 3s").on(&sandbox).run();
+    assert_eq!(large.status, Some(1), "{large}");
+    assert!(large.stderr.contains("Insufficient cpu"), "{large}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
+}
+
+#[test]
+fn tests_that_hang_are_ended() {
+    let sandbox = sockshop();
+    let run = tidegate("add-resource -p sockshop --service carts --resource tests.yaml").on(&sandbox);
+    std::fs::write(run.home().join("tests.yaml"), "functional: {command: [sleep, '60']}\n").expect("a file");
+    run.succeeds();
+    let output = send("0.6.2", "--tests-timeout 2s").on(&sandbox).run();
+    assert_eq!(output.status, Some(10), "{output}");
+    assert!(output.stderr.contains("carts is back on 0.6.0"), "{output}");
+    assert_eq!(image(&sandbox, "sockshop-dev", "carts"), "0.6.0");
+}
+
+#[test]
+fn keptns_own_command_lines_are_taken() {
+    let sandbox = sockshop();
+    let shown = send("0.6.2", "--dry-run").on(&sandbox).succeeds().stdout;
+    for line in [
+        "send event new-artifact --project=sockshop --service=carts --image=docker.io/keptnexamples/carts --tag=0.6.2",
+        "send event new-artifact --project=sockshop --service=carts --image=docker.io/keptnexamples/carts:0.6.2",
+        "trigger delivery --project=sockshop --service=carts --image=docker.io/keptnexamples/carts:0.6.2 --sequence=delivery \
+         --labels=a=b,c=d --watch",
+    ] {
+        let output = tidegate(&format!("{line} --dry-run")).on(&sandbox).succeeds();
+        assert_eq!(output.stdout, shown, "{line}");
+    }
 }
