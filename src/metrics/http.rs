@@ -1,13 +1,14 @@
 //! The transport to a metrics source: directly, or through somebody who is nearer to it.
 
-use super::connect::{Connector, connector};
+use crate::dial::tls::{self, Identity, Trust};
+use crate::dial::{self, Connector, Way, proxy};
 use crate::error::{Error, Kind, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -144,8 +145,13 @@ impl Direct {
             let name: HeaderName = name.parse().map_err(|_| wrong())?;
             headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
         }
-        let (connector, proxy) = connector(access, &base)?;
-        headers.extend(proxy.map(|value| (header::PROXY_AUTHORIZATION, value)));
+        let proxy = proxy::for_server(access.proxy.as_deref(), &base)?;
+        let through = proxy.as_ref().and_then(Uri::scheme_str);
+        let (connector, authorization) = match (base.scheme_str(), through, &proxy) {
+            (Some("http"), Some("http"), Some(url)) => dial::forward(url.clone(), access.timeout),
+            _ => (dial::connector(Way { tls: client(access, &base)?, server_name: None, proxy, timeout: access.timeout })?, None),
+        };
+        headers.extend(authorization.map(|value| (header::PROXY_AUTHORIZATION, value)));
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
@@ -195,6 +201,24 @@ impl Direct {
             Err(_) => Err(lost(&format!("no answer within {} s", self.timeout.as_secs_f64()))),
         }
     }
+}
+
+/// Trust in the authority of the file, else in the system's; with the client's certificate where there is one.
+fn client(access: &Access, server: &Uri) -> Result<rustls::ClientConfig> {
+    let unread =
+        |file: &Path, error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
+    let read = |file: &Path| std::fs::read(file).map_err(|error| unread(file, error));
+    let trust = match (server.scheme_str(), &access.certificate_authority) {
+        (Some("https"), Some(file)) => Trust::Authorities(read(file)?),
+        (Some("https"), None) => Trust::System,
+        _ => Trust::Nobody,
+    };
+    let identity = match &access.identity {
+        Some((certificate, key)) => Some(Identity { certificate: read(certificate)?, key: read(key)? }),
+        None => None,
+    };
+    tls::client(&trust, identity.as_ref())
+        .map_err(|why| Error::usage("TLS to the metrics source cannot be set up").caused_by(why))
 }
 
 /// `application/x-www-form-urlencoded`.

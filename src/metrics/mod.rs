@@ -3,7 +3,6 @@
 //! What was answered is handed on as it came; what it means is decided in [`crate::core::gate`].
 
 mod command;
-mod connect;
 mod http;
 mod prometheus;
 

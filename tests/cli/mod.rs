@@ -3,6 +3,7 @@
 mod bad_input;
 mod confirm;
 mod connect;
+mod credentials;
 mod dry_run;
 mod dynatrace;
 mod earlier;

@@ -1,25 +1,32 @@
-//! Which proxy leads to the API server.
-//!
-//! kube 5 compares `NO_PROXY` with the proxy's own host instead of the API server's, so the decision is made here.
+//! Which proxy leads to a server.
 
 use crate::error::{Error, Result};
 use http::Uri;
 
-/// The proxy for `server`: the kubeconfig's `proxy-url`, else `HTTPS_PROXY`, unless `NO_PROXY` excepts the server.
-/// As in client-go, `NO_PROXY` does not concern a proxy that the kubeconfig names.
-pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
+/// The proxy for `server`: the one that is named for it, else `HTTPS_PROXY` (`HTTP_PROXY` for a server without TLS), unless
+/// `NO_PROXY` excepts the server.
+/// As in client-go, `NO_PROXY` does not concern a proxy that is named.
+///
+/// # Errors
+/// `Usage` for what is not a URL.
+pub fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
     let excepted = || excepts(&either("NO_PROXY", "no_proxy").unwrap_or_default(), server);
-    let from_environment = || either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted());
+    let from_environment = || match server.scheme_str() {
+        Some("http") => either("HTTP_PROXY", "http_proxy").filter(|_| !excepted()),
+        _ => either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted()),
+    };
     let Some(url) = named.map(str::to_owned).or_else(from_environment) else { return Ok(None) };
     // curl and client-go take a bare `host:port` for an HTTP proxy.
     let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
-    full.parse().map(Some).map_err(|_| Error::usage(format!("`{url}` is not the URL of a proxy")))
+    // Without what may be a password.
+    let shown = url.rsplit('@').next().unwrap_or_default();
+    full.parse().map(Some).map_err(|_| Error::usage(format!("`{}` is not the URL of a proxy", shown.escape_debug())))
 }
 
 /// The `user:password` in a proxy's URL, percent-decoded.
-pub(super) fn credentials(url: &Uri) -> Option<String> {
+pub fn credentials(url: &Uri) -> Option<String> {
     let (encoded, _) = url.authority()?.as_str().rsplit_once('@')?;
     let mut bytes = Vec::new();
     let mut rest = encoded;
@@ -34,7 +41,7 @@ pub(super) fn credentials(url: &Uri) -> Option<String> {
 }
 
 /// A proxy's URL as it may be shown: without credentials.
-pub(super) fn plain(url: &Uri) -> String {
+pub fn plain(url: &Uri) -> String {
     format!("{}://{}", url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default())
 }
 
@@ -42,7 +49,7 @@ pub(super) fn plain(url: &Uri) -> String {
 /// subdomains), an address, a CIDR block, each with an optional port. The loopback is never proxied.
 fn excepts(list: &str, server: &Uri) -> bool {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let port = server.port_u16().unwrap_or(443);
+    let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("http") { 80 } else { 443 });
     let address: Option<std::net::IpAddr> = host.parse().ok();
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;
