@@ -10,10 +10,10 @@ pub struct Evaluate {
     /// Service whose candidate is judged, for --require
     #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
-    /// Gate file: a perfspec.json or an slo.yaml
+    /// Gate file; `tidegate help gates` lists the formats
     #[arg(long, value_name = "FILE", conflicts_with = "require")]
     pub gate: Option<PathBuf>,
-    /// Queries of an slo.yaml's indicators
+    /// Queries of the gate file's indicators, where it has none of its own
     #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
     pub sli: Option<PathBuf>,
     /// Requirement: `success-rate>=99`, `p95<500ms`, `error-rate<=stable+1%`; can be repeated
@@ -64,6 +64,9 @@ pub struct Evaluate {
     /// Label for placeholders, as `k=v`; can be repeated
     #[arg(long, value_name = "LABEL", hide_short_help = true)]
     pub label: Vec<String>,
+    /// Argument of the gate file, as `k=v`; can be repeated
+    #[arg(long, value_name = "ARGUMENT", requires = "gate", hide_short_help = true)]
+    pub arg: Vec<String>,
     /// Verdict that fails: with `warning`, a warning exits with 11
     #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail, hide_short_help = true)]
     pub fail_on: FailOn,

@@ -208,7 +208,7 @@ fn connector(cluster: &Server, url: &Uri, identity: Option<Identity>, proxy: Opt
     let odd = |why: String| Error::usage("the kubeconfig's certificates cannot be used").caused_by(why);
     let tls = tls::client(&trust, identity.as_ref()).map_err(odd)?;
     let server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
-    dial::connector(Way { tls, server_name, proxy, timeout: CONNECT_TIMEOUT })
+    dial::connector(Way { tls, server_name, proxy, plain: false, timeout: CONNECT_TIMEOUT })
 }
 
 async fn open(mut connector: Connector, url: &Uri, server: &str) -> Result<Http<Dialler, Full<Bytes>>> {

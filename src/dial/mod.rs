@@ -1,13 +1,10 @@
 //! Opening connections: TLS, proxies and name resolution, for every server that is spoken to.
 
-mod forward;
 pub mod proxy;
 pub mod tls;
+mod whole;
 
 use crate::error::{Error, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-pub use forward::forward;
 use http::Uri;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
@@ -15,6 +12,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt as _};
+use whole::Whole;
 
 /// How a server is reached.
 #[derive(Debug)]
@@ -25,6 +23,9 @@ pub struct Way {
     pub server_name: Option<String>,
     /// The URL of the proxy in between.
     pub proxy: Option<Uri>,
+    /// An HTTP proxy reads the requests and passes them on, as is usual for servers without TLS, instead of opening a tunnel.
+    /// The requests then carry [`proxy::authorization`] themselves.
+    pub plain: bool,
     /// How long a connection may take to open.
     pub timeout: Duration,
 }
@@ -63,6 +64,13 @@ pub fn connector(way: Way) -> Result<Connector> {
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(way.timeout));
     let Some(url) = &way.proxy else { return Ok(boxed(builder.wrap_connector(tcp))) };
+    if way.plain && url.scheme_str() == Some("http") {
+        let url = url.clone();
+        return Ok(BoxCloneSyncService::new(tower::service_fn(move |_: Uri| {
+            let opening = tcp.clone().oneshot(url.clone());
+            async move { Ok::<_, BoxError>(Box::new(Whole(Box::new(opening.await?) as Stream)) as Stream) }
+        })));
+    }
     let credentials = proxy::credentials(url);
     match url.scheme_str() {
         Some("socks5" | "socks5h") => {
@@ -73,10 +81,10 @@ pub fn connector(way: Way) -> Result<Connector> {
             };
             Ok(boxed(builder.wrap_connector(socks)))
         }
-        Some("http") => Ok(boxed(builder.wrap_connector(tunnel(url, tcp, credentials.as_deref())))),
+        Some("http") => Ok(boxed(builder.wrap_connector(tunnel(url, tcp)))),
         Some("https") => {
             let secure = HttpsConnectorBuilder::new().with_tls_config(way.tls).https_only().enable_http1().wrap_connector(tcp);
-            Ok(boxed(builder.wrap_connector(tunnel(url, secure, credentials.as_deref()))))
+            Ok(boxed(builder.wrap_connector(tunnel(url, secure))))
         }
         _ => Err(Error::usage(format!("a proxy is reached by http, https or socks5, not as in `{}`", proxy::plain(url)))),
     }
@@ -89,10 +97,9 @@ where
     BoxCloneSyncService::new(https.map_response(|stream| Box::new(stream) as Stream))
 }
 
-fn tunnel<C>(url: &Uri, connector: C, credentials: Option<&str>) -> Tunnel<C> {
+fn tunnel<C>(url: &Uri, connector: C) -> Tunnel<C> {
     let tunnel = Tunnel::new(url.clone(), connector);
-    let basic = credentials.map(|one| format!("Basic {}", BASE64.encode(one)));
-    match basic.and_then(|value| value.try_into().ok()) {
+    match proxy::authorization(url) {
         Some(value) => tunnel.with_auth(value),
         None => tunnel,
     }

@@ -1,7 +1,9 @@
 //! Which proxy leads to a server.
 
 use crate::error::{Error, Result};
-use http::Uri;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderValue, Uri};
 
 /// The proxy for `server`: the one that is named for it, else `HTTPS_PROXY` (`HTTP_PROXY` for a server without TLS), unless
 /// `NO_PROXY` excepts the server.
@@ -13,16 +15,23 @@ pub fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
     let excepted = || excepts(&either("NO_PROXY", "no_proxy").unwrap_or_default(), server);
-    let from_environment = || match server.scheme_str() {
-        Some("http") => either("HTTP_PROXY", "http_proxy").filter(|_| !excepted()),
-        _ => either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted()),
+    let variable = match server.scheme_str() {
+        Some("http") => ["HTTP_PROXY", "http_proxy"],
+        _ => ["HTTPS_PROXY", "https_proxy"],
     };
+    let from_environment = || either(variable[0], variable[1]).filter(|_| !excepted());
     let Some(url) = named.map(str::to_owned).or_else(from_environment) else { return Ok(None) };
     // curl and client-go take a bare `host:port` for an HTTP proxy.
     let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
-    // Without what may be a password.
-    let shown = url.rsplit('@').next().unwrap_or_default();
-    full.parse().map(Some).map_err(|_| Error::usage(format!("`{}` is not the URL of a proxy", shown.escape_debug())))
+    let shown = url.rsplit('@').next().unwrap_or_default().escape_debug();
+    full.parse().map(Some).map_err(|_| Error::usage(format!("`{shown}` is not the URL of a proxy")))
+}
+
+/// What a proxy is told of who asks: `Basic …`, where its URL has credentials.
+pub fn authorization(url: &Uri) -> Option<HeaderValue> {
+    let mut value: HeaderValue = format!("Basic {}", BASE64.encode(credentials(url)?)).try_into().ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The `user:password` in a proxy's URL, percent-decoded.
@@ -49,7 +58,7 @@ pub fn plain(url: &Uri) -> String {
 /// subdomains), an address, a CIDR block, each with an optional port. The loopback is never proxied.
 fn excepts(list: &str, server: &Uri) -> bool {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("http") { 80 } else { 443 });
+    let port = server.port_u16().unwrap_or(443);
     let address: Option<std::net::IpAddr> = host.parse().ok();
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -145,13 +145,18 @@ impl Direct {
             let name: HeaderName = name.parse().map_err(|_| wrong())?;
             headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
         }
+        let secure = base.scheme_str() == Some("https");
         let proxy = proxy::for_server(access.proxy.as_deref(), &base)?;
-        let through = proxy.as_ref().and_then(Uri::scheme_str);
-        let (connector, authorization) = match (base.scheme_str(), through, &proxy) {
-            (Some("http"), Some("http"), Some(url)) => dial::forward(url.clone(), access.timeout),
-            _ => (dial::connector(Way { tls: client(access, &base)?, server_name: None, proxy, timeout: access.timeout })?, None),
-        };
-        headers.extend(authorization.map(|value| (header::PROXY_AUTHORIZATION, value)));
+        // Without TLS the proxy reads each request, and in it who asks.
+        let told = proxy.as_ref().filter(|_| !secure).and_then(proxy::authorization);
+        headers.extend(told.map(|value| (header::PROXY_AUTHORIZATION, value)));
+        let connector = dial::connector(Way {
+            tls: client(access, secure)?,
+            plain: !secure,
+            server_name: None,
+            proxy,
+            timeout: access.timeout,
+        })?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
@@ -203,24 +208,6 @@ impl Direct {
     }
 }
 
-/// Trust in the authority of the file, else in the system's; with the client's certificate where there is one.
-fn client(access: &Access, server: &Uri) -> Result<rustls::ClientConfig> {
-    let unread =
-        |file: &Path, error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
-    let read = |file: &Path| std::fs::read(file).map_err(|error| unread(file, error));
-    let trust = match (server.scheme_str(), &access.certificate_authority) {
-        (Some("https"), Some(file)) => Trust::Authorities(read(file)?),
-        (Some("https"), None) => Trust::System,
-        _ => Trust::Nobody,
-    };
-    let identity = match &access.identity {
-        Some((certificate, key)) => Some(Identity { certificate: read(certificate)?, key: read(key)? }),
-        None => None,
-    };
-    tls::client(&trust, identity.as_ref())
-        .map_err(|why| Error::usage("TLS to the metrics source cannot be set up").caused_by(why))
-}
-
 /// `application/x-www-form-urlencoded`.
 pub fn form(fields: &[(String, String)]) -> String {
     fields.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
@@ -245,6 +232,25 @@ fn decoded(text: &str) -> Vec<u8> {
         at += if code.is_some() { 3 } else { 1 };
     }
     plain
+}
+
+/// Whom to trust and who we are, by the files of the access. The system's certificates take time to read: only TLS does it.
+fn client(access: &Access, secure: bool) -> Result<rustls::ClientConfig> {
+    let read = |file: &PathBuf| {
+        let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
+        std::fs::read(file).map_err(cannot)
+    };
+    let trust = match &access.certificate_authority {
+        _ if !secure => Trust::Nobody,
+        Some(file) => Trust::Authorities(read(file)?),
+        None => Trust::System,
+    };
+    let identity = match &access.identity {
+        Some((certificate, key)) if secure => Some(Identity { certificate: read(certificate)?, key: read(key)? }),
+        _ => None,
+    };
+    tls::client(&trust, identity.as_ref())
+        .map_err(|why| Error::usage("the certificates for the metrics source cannot be used").caused_by(why))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

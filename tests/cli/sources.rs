@@ -1,8 +1,11 @@
 //! Where a gate's numbers come from, each source answering over the wire.
 
-use crate::support::certificate::Certified;
 use crate::support::stub::{Answer, Request, Stub};
 use crate::support::*;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WINDOW: &str = "--start 2026-01-01T00:00:00Z --end 2026-01-01T00:05:00Z";
@@ -153,11 +156,31 @@ fn prometheus_knows_who_asks() {
 
 #[test]
 fn prometheus_is_shown_a_certificate() {
-    let (server, client) = (Certified::new("127.0.0.1"), Certified::new("alice"));
-    let stub = Stub::with_tls(server.server(Some(&client)), five);
+    let mut params = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).expect("names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("a certificate");
+    let issuer = Issuer::from_params(&params, &key);
+    let issue = || {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["127.0.0.1".into()]).expect("names");
+        (params.signed_by(&key, &issuer).expect("a certificate"), key)
+    };
+    let ((server, server_key), (client, client_key)) = (issue(), issue());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().expect("a verifier");
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.der().clone()], PrivateKeyDer::try_from(server_key.serialize_der()).expect("a key"))
+        .expect("a server");
+    let stub = Stub::with_tls(tls, five);
     let with = |line: &str| {
         let run = graded("up", &format!("--prometheus https://127.0.0.1:{} --prometheus-ca ca {line}", stub.port));
-        for (file, text) in [("ca", &server.pem), ("cert", &client.pem), ("key", &client.key_pem)] {
+        for (file, text) in [("ca", authority.pem()), ("cert", client.pem()), ("key", client_key.serialize_pem())] {
             std::fs::write(run.home().join(file), text).expect("a file");
         }
         run
@@ -165,10 +188,7 @@ fn prometheus_is_shown_a_certificate() {
     with("--prometheus-cert cert --prometheus-key key").succeeds();
     assert_eq!(with("--request-timeout 1s").run().status, Some(7));
     let outcome = with("--prometheus-cert key --prometheus-key key").run();
-    assert!(
-        outcome.status == Some(2) && outcome.stderr.contains("the client certificate: there is no certificate in it"),
-        "{outcome:?}"
-    );
+    assert!(outcome.status == Some(2) && outcome.stderr.contains("the client certificate: there is no certificate in it"), "{outcome:?}");
     assert_eq!(with("--prometheus-cert cert").run().status, Some(2));
 }
 

@@ -11,6 +11,7 @@ use crate::core::gate::sli::Sli;
 use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks while too little is known.
@@ -25,6 +26,8 @@ pub struct Question {
     pub sli: Option<Sli>,
     /// What placeholders stand for. The length of the window is added when it is known.
     pub placeholders: Placeholders,
+    /// The arguments of a gate file that has some.
+    pub arguments: BTreeMap<String, String>,
     /// Whose release the terms of `--require` judge.
     pub service: Option<String>,
     /// The destination that is judged, where the release does not say it.
@@ -105,6 +108,10 @@ impl Question {
                 })?;
                 sli.queries(slo, &placeholders, self.sources.only_dynatrace())
             }
+            Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
+            Gate::Flagger(flagger) => flagger.queries(&self.arguments),
+            Gate::Kayenta(_) => Err(Error::usage("a canary configuration is judged by values of both sides")
+                .hint("give them with `--values FILE`: `{\"metric\": {\"control\": […], \"experiment\": […]}}`")),
             Gate::Require(_) => Ok(Vec::new()),
         }
     }
@@ -117,7 +124,8 @@ impl Question {
         let mut source = Source::find(context, self, settings).await?;
         loop {
             let (window, answers) = source.measure(context, self, deadline).await?;
-            let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
+            let evidence =
+                Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
             if !open || Instant::now() + LOOK >= deadline {

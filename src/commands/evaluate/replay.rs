@@ -54,7 +54,8 @@ pub async fn run(
             Gate::Slo(slo) => slo.comparison.choose(history.clone()),
             _ => history.first().cloned().into_iter().collect(),
         };
-        let evaluation = question.gate.grade(Evidence { window: Some(window), answers, previous });
+        let evaluation =
+            question.gate.grade(Evidence { window: Some(window), answers, previous, arguments: question.arguments.clone() });
         history.insert(0, Previous::of(window.end.to_string(), &evaluation));
         // No gate compares with more.
         history.truncate(100);

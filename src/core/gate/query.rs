@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 pub enum Query {
     /// An instant query to Prometheus, at the end of the window.
     Prometheus(String),
+    /// The same some seconds before the end of the window.
+    PrometheusAgo(String, i64),
     /// A question to Dynatrace.
     Dynatrace(Dynatrace),
     /// A document of an HTTP server, and the place of the value in it.
@@ -61,6 +63,7 @@ impl Query {
         let text = |text: String| context.resolve(&text);
         Ok(match self {
             Self::Prometheus(query) => Self::Prometheus(text(query)?),
+            Self::PrometheusAgo(query, ago) => Self::PrometheusAgo(text(query)?, ago),
             Self::Web(web) => Self::Web(Web {
                 url: text(web.url)?,
                 headers: web.headers.into_iter().map(|(name, value)| Ok((name, text(value)?))).collect::<Result<_>>()?,
@@ -77,7 +80,7 @@ impl Query {
     /// The query in one line, for people.
     pub fn line(&self) -> String {
         match self {
-            Self::Prometheus(query) => query.clone(),
+            Self::Prometheus(query) | Self::PrometheusAgo(query, _) => query.clone(),
             Self::Dynatrace(query) => query.line(),
             Self::Web(web) => {
                 let method = if web.method.is_empty() { "GET" } else { &web.method };

@@ -4,7 +4,7 @@
 //! not know, names the source: see [`Query`].
 
 use super::dynatrace::{Dynatrace, Indicator};
-use super::lint::{self, Finding, Findings, join};
+use super::lint::{self, Finding, Findings, Options, join};
 use super::placeholders::Context;
 use super::query::Query;
 use super::slo::Slo;
@@ -42,9 +42,24 @@ impl Sli {
         }
     }
 
-    /// All that is wrong in an SLI file.
-    pub fn lint(text: &str) -> Vec<Finding> {
-        read(text).1.located(text)
+    /// All that is wrong, or surely not meant, in an SLI file.
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
+        let (sli, mut found) = read(text);
+        found.options = options;
+        for (name, query) in &sli.indicators {
+            let at = join("/indicators", name);
+            match query {
+                Written::Text(text) if !Indicator::is_meant(text) => found.promql(&at, text),
+                Written::Query(Query::Prometheus(query)) => found.promql(&join(&at, "prometheus"), query),
+                _ => {}
+            }
+        }
+        found.located(text)
+    }
+
+    /// The names of the indicators.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.indicators.iter().map(|(name, _)| name.as_str())
     }
 
     /// Adds the queries of a more special file (project, then stage, then service): they take precedence.
@@ -135,6 +150,22 @@ mod tests {
         let pair = |a: &str, b: &str| (a.to_owned(), Query::Prometheus(b.to_owned()));
         assert_eq!(sli.queries(&slo, &context, false), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
         assert_eq!(sli.written("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
+    }
+
+    #[test]
+    fn queries_that_do_not_parse_are_found() {
+        let text = "indicators:\n  ok: sum(rate(x{job='$SERVICE'}[$DURATION_SECONDS]))\n  bad: \"rate(x{job=\\\"a\\\"}[5m)\"\n  dt: metricSelector=builtin:x&entitySelector=type(SERVICE)\n  short: rate(x[20s])\n";
+        let found = Sli::lint(text, Options::default());
+        let told: Vec<String> =
+            found.iter().map(|one| one.render("sli.yaml", text).lines().next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(
+            told,
+            [
+                "sli.yaml:3:29: error: this is not PromQL: `)` stands where `]` is due",
+                "sli.yaml:5:16: warning: a window of 20 s has room for less than two scrapes, one every 15 s: no rate can be told",
+            ]
+        );
+        assert_eq!(Sli::lint(text, Options { scrape_interval: 5.0 }).len(), 1);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Source {
     pub async fn find(context: &Context, question: &Question, settings: &Settings) -> Result<Self> {
         let queries = question.queries(question.window()?)?;
         let required = matches!(question.gate, Gate::Require(_));
-        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_)));
+        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_) | Query::PrometheusAgo(..)));
         let cluster = match required || asked && question.sources.prometheus.is_none() {
             true => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
             false => None,
@@ -157,7 +157,12 @@ impl Source {
         let Look { question, window, deadline, entity } = look;
         match (query, &self.prometheus, &self.dynatrace) {
             (Query::Prometheus(query), Some(prometheus), _) => prometheus.samples(query, window.end).await,
-            (Query::Prometheus(_), None, _) => Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
+            (Query::PrometheusAgo(query, ago), Some(prometheus), _) => {
+                prometheus.samples(query, window.end.saturating_sub(*ago)).await
+            }
+            (Query::Prometheus(_) | Query::PrometheusAgo(..), None, _) => {
+                Err(Error::usage("no metrics source: name one with `--prometheus URL`"))
+            }
             (Query::Dynatrace(query), _, Some(transport)) => match (query, entity) {
                 (Dynatrace::Timeseries(series), Err(error)) if series.is_open() => Err(error.clone()),
                 (_, Ok(Some(entity))) => dynatrace::ask(transport, &query.of_entity(entity), *window, *deadline).await,

@@ -31,7 +31,7 @@ mod query;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding};
+use super::lint::{self, Finding, Options};
 use super::placeholders::Context;
 use super::query::Query;
 use crate::error::Result;
@@ -116,8 +116,9 @@ impl Perfspec {
     }
 
     /// All that is wrong, or surely not meant, in a perfspec.
-    pub fn lint(text: &str) -> Vec<Finding> {
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
         let (spec, mut findings) = read::read(text);
+        findings.options = options;
         read::doubts(&spec, &mut findings);
         findings.located(text)
     }
