@@ -1,5 +1,6 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
+mod configure;
 mod connection;
 mod evaluate;
 mod help;
@@ -8,6 +9,7 @@ mod lint;
 mod sandbox;
 mod sources;
 
+pub use configure::{Configure, Monitoring, Scrape, Source as MonitoringSource};
 pub use connection::Connection;
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
@@ -87,6 +89,13 @@ pub enum Command {
     /// Check gate files
     #[command(long_about = help::LINT)]
     Lint(Box<Deferred<Lint>>),
+    /// Say where metrics come from
+    #[command(long_about = configure::ABOUT, subcommand_required = true, arg_required_else_help = true)]
+    Configure {
+        /// What to say
+        #[command(subcommand)]
+        command: Configure,
+    },
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -119,7 +128,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: exit-codes, environment, formats, gates, gitops, rbac, weights
+        /// A command, or a topic: exit-codes, environment, formats, gates, gitops, rbac, sources, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

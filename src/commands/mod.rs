@@ -1,6 +1,7 @@
 //! One file a command: arguments in, report out.
 
 mod change;
+mod configure;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod evaluate;
@@ -121,6 +122,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Status(arguments) => status::run(context, arguments).await,
         Command::History(arguments) => history::run(context, arguments).await,
         Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
+        Command::Configure { command } => configure::run(context, command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
