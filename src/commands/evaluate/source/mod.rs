@@ -136,7 +136,7 @@ impl Source {
         let look = &look;
         let asking = queries.into_iter().map(|(id, query)| async move {
             let samples = within(deadline, self.ask(&query, look)).await;
-            (id, query.line(), samples)
+            (id, look.sent(&query), samples)
         });
         let all: Vec<(String, String, Result<Vec<Sample>>)> =
             futures_util::stream::iter(asking).buffered(CONCURRENCY).collect().await;
@@ -186,6 +186,17 @@ struct Look<'a> {
     deadline: Instant,
     /// The entity of Dynatrace that is judged where a query names none.
     entity: Result<Option<String>>,
+}
+
+impl Look<'_> {
+    /// The query as it is sent.
+    fn sent(&self, query: &Query) -> String {
+        match (query, &self.entity) {
+            (Query::Dynatrace(query), Ok(Some(entity))) => query.of_entity(entity).sent(self.window),
+            (Query::Dynatrace(query), _) => query.sent(self.window),
+            _ => query.line(),
+        }
+    }
 }
 
 /// What comes of `asking`, if it comes before the deadline.
