@@ -11,6 +11,8 @@ mod contract;
 #[cfg(feature = "sandbox")]
 mod generated;
 #[cfg(feature = "sandbox")]
+mod plane;
+#[cfg(feature = "sandbox")]
 mod readme;
 #[cfg(feature = "sandbox")]
 mod support;

@@ -12,10 +12,22 @@ pub struct Lab {
     pub kubeconfig: PathBuf,
     /// As a user who may only read; not in a cluster that was given.
     pub viewer: Option<PathBuf>,
-    /// A kubectl of the server's version.
+    /// A kubectl of the server's version; beside it are the lab's other programs.
     pub kubectl: PathBuf,
+    /// What serves requests; not in a cluster that was given.
+    pub plane: Option<Plane>,
     /// The process ends, and all its parts with it, when its input does.
     _process: Option<Child>,
+}
+
+/// URLs of the lab's data plane.
+pub struct Plane {
+    /// Envoy, which takes the mesh's requests.
+    pub envoy: String,
+    /// Prometheus.
+    pub prometheus: String,
+    /// The list of the pods' servers.
+    pub backends: String,
 }
 
 static LAB: OnceLock<Option<Lab>> = OnceLock::new();
@@ -29,7 +41,8 @@ pub fn lab() -> Option<&'static Lab> {
 
 fn start() -> Option<Lab> {
     if let Some(given) = std::env::var_os("TIDEGATE_LAB_KUBECONFIG") {
-        return Some(Lab { kubeconfig: given.into(), viewer: None, kubectl: "kubectl".into(), _process: None });
+        let kubeconfig = given.into();
+        return Some(Lab { kubeconfig, viewer: None, kubectl: "kubectl".into(), plane: None, _process: None });
     }
     let up = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/up");
     let mut process = Command::new(up)
@@ -55,11 +68,13 @@ fn start() -> Option<Lab> {
     let mut said = process.stderr.take().expect("piped");
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
     let told: Value = serde_json::from_str(&line).expect("one line of JSON");
-    let path = |key: &str| PathBuf::from(told[key].as_str().expect("a path"));
+    let text = |key: &str| told[key].as_str().expect("a text").to_owned();
+    let path = |key: &str| PathBuf::from(text(key));
     Some(Lab {
         kubeconfig: path("kubeconfig"),
         viewer: Some(path("viewer_kubeconfig")),
         kubectl: path("kubectl"),
+        plane: Some(Plane { envoy: text("envoy"), prometheus: text("prometheus"), backends: text("backends") }),
         _process: Some(process),
     })
 }

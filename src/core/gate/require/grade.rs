@@ -96,7 +96,8 @@ fn one(term: &Term, answer: Option<&Answer>, alpha: f64, notes: &mut Vec<String>
     }
     let candidate = intervals(answer, "candidate");
     let stable = intervals(answer, "stable");
-    let span = candidate.last().zip(candidate.first()).map_or(0.0, |(last, first)| last.at - first.at);
+    // The first interval is as long as the others: its requests are counted, too.
+    let span = candidate.last().zip(candidate.first()).map_or(0.0, |(last, first)| last.at - first.at + INTERVAL);
     let requests: f64 = candidate.iter().map(|one| one.least.requests()).sum();
     let rate = if span > 0.0 { requests / span } else { 0.0 };
     if term.indicator == Indicator::Requests {
