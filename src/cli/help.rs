@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gates|gitops|rbac|tests|weights";
+pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gates|gitops|rbac|sources|tests|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -180,7 +180,7 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 9] = [
+pub const TOPICS: [Topic; 10] = [
     Topic { name: "delivery", about: "projects, stages, and what lies where", text: DELIVERY },
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
@@ -188,6 +188,7 @@ pub const TOPICS: [Topic; 9] = [
     Topic { name: "gates", about: "the gate files that are read, and what differs", text: GATES },
     Topic { name: "gitops", about: "Argo CD, Flux, Helm and other owners", text: GITOPS },
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
+    Topic { name: "sources", about: "where the numbers of a gate come from", text: SOURCES },
     Topic { name: "tests", about: "how a version is tested: tests.yaml", text: TESTS },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
 ];
@@ -280,13 +281,18 @@ that before the user's file.
 
 Variables:
   KUBECONFIG                kubeconfig files, as kubectl reads them
-  HTTPS_PROXY, NO_PROXY     the proxy to the API server; who is reached without
+  HTTPS_PROXY, HTTP_PROXY   the proxy to the API server and to metrics sources
+  NO_PROXY                  who is reached without
   TIDEGATE_NAMESPACE        --namespace
   TIDEGATE_CONTEXT          --context
   TIDEGATE_TIMEOUT          --timeout (otherwise 60s)
   TIDEGATE_REQUEST_TIMEOUT  --request-timeout (otherwise 30s)
   TIDEGATE_FIELD_MANAGER    --field-manager (otherwise tidegate)
   TIDEGATE_PROMETHEUS       evaluate --prometheus
+  TIDEGATE_PROMETHEUS_TOKEN, TIDEGATE_PROMETHEUS_BASIC
+                            its bearer token, or its user:password
+  TIDEGATE_DYNATRACE        evaluate --dynatrace
+  DT_API_TOKEN              the API token for Dynatrace
   TIDEGATE_BY               who changes something, for the history (otherwise
                             USER, LOGNAME or the user of the kubeconfig)
   NO_COLOR, CLICOLOR_FORCE  no colour; colour even where there is no terminal
@@ -304,6 +310,10 @@ Their keys are the flags' names:
   field-manager: tidegate
   # changes there need --yes, or an answer on a terminal
   protected-namespaces: [sockshop-production]
+  # where metrics come from; also prometheus-token-file, -basic-file, -ca, -cert,
+  # -key and -proxy, and dynatrace-token-file
+  prometheus: https://prometheus.example.com
+  dynatrace: https://abc12345.live.dynatrace.com
 ";
 
 const FORMATS: &str = "\
@@ -431,7 +441,8 @@ const RBAC: &str = "\
 # Bind it to who runs tidegate. With --no-preflight the first rule is enough;
 # `status -A` needs list on all of these but namespaces, in a ClusterRole.
 # `evaluate` without --prometheus needs get on services and services/proxy where
-# Prometheus runs.
+# Prometheus runs; it reads the Secrets tidegate-prometheus and dynatrace of the
+# namespace, and keptn/dynatrace, where it may.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -489,6 +500,47 @@ rules:
 - apiGroups: [\"\"]
   resources: [events]
   verbs: [list, create]
+";
+
+const SOURCES: &str = "\
+A gate's queries are asked side by side, each of the source that it names,
+within one deadline (--timeout). What is not answered is never a pass.
+
+Prometheus, Thanos, Mimir, VictoriaMetrics
+  --prometheus URL, else the settings' file, else the Secret of
+  `configure monitoring --in-cluster`, else what is found in the cluster.
+  --prometheus-token-file, -basic-file, -cert with -key, -ca, -header, -proxy.
+
+Dynatrace
+  --dynatrace URL with the token in DT_API_TOKEN or --dynatrace-token-file, else
+  the Secret `dynatrace` (DT_TENANT, DT_API_TOKEN) of the namespace or of keptn.
+  Its data are complete two minutes after the end of a window: they are waited
+  for, so give a --timeout of some minutes, or --start and --end.
+  A perfspec without entityIds and tags is about the service with the most
+  requests among those with the tags service:SERVICE and
+  environment:PROJECT-STAGE.
+
+In an sli.yaml a text is a query to Prometheus, or to Dynatrace where it has its
+form (metricSelector=..., SELECTOR?scope=..., MV2;, SLO;, PV2;, SECPV2;, USQL;)
+or no other source is named. A map names the source:
+
+  indicators:
+    requests: sum(rate(http_requests_total{job='$SERVICE'}[$DURATION_SECONDS]))
+    p95: {dynatrace: 'metricSelector=builtin:service.response.time:...'}
+    load:
+      web:
+        url: https://results.example.com/$STAGE/latest
+        headers: {Authorization: 'Bearer ${RESULTS_TOKEN}'}
+        jsonPath: $.p95          # true and false count as 1 and 0
+        timeout: 10s             # also: method, body
+    smoke: {command: [./smoke.sh, --quick]}
+    probe: {command: {run: [sh, -c, 'probe $SERVICE'], value: exitCode}}
+
+${VAR} in a URL or header is a variable of the environment. A command is run
+without a shell, and its number is the last line that it prints (or, where it
+says so, its exit code). It finds PROJECT, STAGE, SERVICE, LABEL_name, START,
+END and DURATION_SECONDS in its environment; at the deadline it is killed with
+all that it started.
 ";
 
 const WEIGHTS: &str = "\

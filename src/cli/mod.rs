@@ -1,5 +1,6 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
+mod configure;
 mod connection;
 mod delivery;
 mod evaluate;
@@ -10,6 +11,7 @@ mod project;
 mod sandbox;
 mod sources;
 
+pub use configure::{Configure, Monitoring, Scrape, Source as MonitoringSource};
 pub use connection::Connection;
 pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
@@ -149,6 +151,13 @@ pub enum Command {
     /// Add a file to a project
     #[command(long_about = project::ADD_RESOURCE)]
     AddResource(Box<Deferred<AddResource>>),
+    /// Say where metrics come from
+    #[command(long_about = configure::ABOUT, subcommand_required = true, arg_required_else_help = true)]
+    Configure {
+        /// What to say
+        #[command(subcommand)]
+        command: Configure,
+    },
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -185,7 +194,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, tests, weights
+        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, sources, tests, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

@@ -1,6 +1,7 @@
 //! One file a command: arguments in, report out.
 
 mod change;
+mod configure;
 mod delivery;
 #[cfg(feature = "sandbox")]
 mod demo;
@@ -132,6 +133,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Get { command } => delivery::get(context, command).await,
         Command::Onboard { command } => delivery::onboard(context, command).await,
         Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
+        Command::Configure { command } => configure::run(context, command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,

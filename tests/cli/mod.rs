@@ -1,6 +1,7 @@
 //! The commands, as a user runs them, against the sandbox.
 
 mod bad_input;
+mod configure;
 mod confirm;
 mod connect;
 mod credentials;

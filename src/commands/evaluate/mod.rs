@@ -22,10 +22,13 @@ use crate::core::gate::{self, Gate};
 use crate::core::lint::{Options, Severity};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+pub use given::sources;
 use history::History;
+pub use question::Sources;
 use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
+pub use source::{DYNATRACE_SECRET, PROMETHEUS_SECRET, reachable};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -134,7 +137,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         stable: arguments.stable.clone(),
         metrics: arguments.metrics,
         span,
-        sources: given::sources(&arguments.sources, settings)?,
+        sources: sources(&arguments.sources, settings)?,
     })
 }
 
