@@ -1,6 +1,7 @@
 //! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
 
 mod forbidden;
+mod fuzz;
 mod layers;
 mod repository;
 
