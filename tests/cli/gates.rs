@@ -69,8 +69,8 @@ fn an_analysis_takes_its_measurements_at_once() {
     let (url, asked) = prometheus(&["0.97", "0.995"]);
     let run = |line: &str| evaluate(&format!("--gate analysis.yaml {WINDOW} --arg service=carts {line}"), &files);
     run(&format!("--prometheus {url}")).shows(expect![[r#"
-        INDICATOR     VALUE  LIMIT   SCORE  STATUS  WHY
-        success-rate  0.995  <none>  1/1    pass    1 of 5 failed, 1 may
+        INDICATOR     VALUE  LIMIT            SCORE  STATUS  WHY
+        success-rate  0.995  success >= 0.99  1/1    pass    1 of 5 failed, 1 may
         `address` says nothing here: `--prometheus URL` and its flags say whom to ask
         pass: all of 1 successful
     "#]]);
@@ -149,10 +149,10 @@ fn a_canary_configuration_judges_both_sides() {
     let values = r#"{"latency": {"control": [10,11,9,10,12,10,11,9,10,11], "experiment": [20,21,19,20,22,20,21,19,20,21]},
         "errors": {"control": [0,0,1,0,0,1,0,0,0,1], "experiment": [0,0,1,0,0,1,0,0,0,1]}}"#;
     evaluate("--gate canary-config.json --values -", &files).stdin(values).shows(expect![[r#"
-        INDICATOR  VALUE             LIMIT   SCORE  STATUS  WHY
-        latency    20.3 (+1 series)  <none>  0/1    fail    latency was classified as High
-        errors     0.3 (+1 series)   <none>  1/1    pass    The experiment and control data are identical
-        fail: score 60 is below 75
+        INDICATOR  VALUE              LIMIT   SCORE  STATUS  WHY
+        latency    20.3 against 10.3  <none>  0/1    fail    latency was classified as High
+        errors     0.3 against 0.3    <none>  1/1    pass    The experiment and control data are identical
+        fail: score 60 is below 75: latency was classified as High
         [exit status: 10]
     "#]]);
     evaluate("--gate canary-config.json --values -", &files).stdin(r#"{"latency": 3}"#).shows(expect![[r#"
