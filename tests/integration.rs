@@ -2,6 +2,7 @@
 
 mod ci;
 mod forbidden;
+mod fuzz;
 mod layers;
 mod repository;
 

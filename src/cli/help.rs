@@ -353,9 +353,9 @@ evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
                 breaches, compared, key
 
 lint: a list of findings
-  finding       file, format, severity (error, warning, note), pointer (RFC 6901;
-                /0, /1 … first in a file of several documents), position {line,
-                column}, message
+  finding       file, format, severity (error, warning, note), message,
+                position {line, column}, pointer (RFC 6901; in a file of several
+                documents it begins with /0, /1 …)
 
 get projects: name, stages {stage, namespace}, resources
 get stages: project, name, namespace, deployment, test, approval, timeframe

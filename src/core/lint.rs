@@ -92,7 +92,7 @@ impl Findings {
         for range in checked.ranges.iter().filter(|range| range.seconds < 2.0 * scrape) {
             let (length, scrape) = (number::text(range.seconds), number::text(scrape));
             let message =
-                format!("a window of {length} s has room for less than two scrapes, one every {scrape} s: no rate can be told");
+                format!("a window of {length} s has room for fewer than two scrapes, one every {scrape} s: no rate can be told");
             self.inside(Severity::Warning, pointer, range.at, message);
         }
     }
@@ -105,10 +105,16 @@ impl Findings {
         }
     }
 
-    /// What the notes say.
+    /// What the notes say, each once.
     pub fn notes(&self) -> Vec<String> {
         let notes = self.list.iter().filter(|(finding, _)| finding.severity == Severity::Note);
-        notes.map(|(finding, _)| finding.message.clone()).collect()
+        let mut said: Vec<String> = Vec::new();
+        for (note, _) in notes {
+            if !said.contains(&note.message) {
+                said.push(note.message.clone());
+            }
+        }
+        said
     }
 
     /// Something wrong.

@@ -5,7 +5,7 @@
 //! [`regrade`] comes to the same verdict anywhere.
 //!
 //! Nothing that was not measured passes: no series, null, NaN, an unknown source, a misspelt key. Where this differs from
-//! the original programs, [`perfspec`] and [`slo`] say so in a table.
+//! the original programs, the modules of the formats say so in a table.
 
 pub mod argo;
 pub mod command;

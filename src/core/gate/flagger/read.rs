@@ -218,7 +218,7 @@ pub(super) fn doubts(flagger: &Flagger, own: usize, found: &mut Findings) {
                 found.warning(
                     at("interval"),
                     format!(
-                        "a window of {seconds} s has room for less than two scrapes, one every {scrape} s: no rate can be told"
+                        "a window of {seconds} s has room for fewer than two scrapes, one every {scrape} s: no rate can be told"
                     ),
                 );
             }
