@@ -97,7 +97,8 @@ const LAYERS: [Layer; 18] = [
     Layer { name: "main", modules: &[], crates: Only(&["tidegate"]) },
 ];
 
-/// What only the edges name: kube, HTTP and TLS in `cluster`, tables in `ui`, a certificate authority in the sandbox.
+/// What only the edges name: kube in `cluster`, HTTP and TLS there, in `metrics` and in `dial`, tables in `ui`, a certificate
+/// authority in the sandbox.
 const EDGES: &[&str] = &[
     "anyhow",
     "clap",
