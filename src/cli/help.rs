@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help exit-codes|environment|formats|gitops|rbac|weights";
+pub const MORE: &str = "Topics: tidegate help exit-codes|environment|formats|gates|gitops|rbac|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -118,6 +118,23 @@ Examples:
 
 No data is never a pass: until there is enough, the verdict is inconclusive, and says how much is missing.";
 
+pub const LINT: &str = "\
+Check gate files: keys that nobody reads, limits that never hold or always do,
+queries that are no PromQL.
+
+Examples:
+  # One file, or all below a directory
+  tidegate lint perfspec.json
+  tidegate lint .
+
+  # In a pipeline: warnings fail, too
+  tidegate lint gates --strict -o json
+
+  # Windows must hold two scrapes
+  tidegate lint slo.yaml sli.yaml --scrape-interval 30s
+
+Exits with 2 where something is wrong. See `tidegate help gates`.";
+
 pub const COMPLETION: &str = "\
 Print the shell completion script.
 
@@ -163,10 +180,11 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 6] = [
+pub const TOPICS: [Topic; 7] = [
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
     Topic { name: "formats", about: "the keys of -o json", text: FORMATS },
+    Topic { name: "gates", about: "the gate files that are read, and what differs", text: GATES },
     Topic { name: "gitops", about: "Argo CD, Flux, Helm and other owners", text: GITOPS },
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
@@ -240,10 +258,42 @@ evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
   indicator     id, source, query, values, limits, score, maxScore, status, why,
                 breaches, compared, key
 
+lint: a list of findings
+  finding       file, format, severity (error, warning, note), pointer (RFC 6901;
+                /0, /1 … first in a file of several documents), position {line,
+                column}, message
+
 version: client, server
 
 Absent means unknown or not applicable. New keys may be added; the meaning of
 these stays.
+";
+
+const GATES: &str = "\
+evaluate --gate FILE tells the format by what the file holds.
+
+perfspec.json            keptn 0.2 to 0.5 (Pitometer): thresholds, points, a sum.
+                         No value is no pass; a threshold of 0 counts
+slo.yaml                 keptn 0.6 and later: criteria, weights, per cent.
+                         Its queries: --sli sli.yaml
+service-objectives.yaml  keptn 0.5: one upper limit a metric. Its queries:
+                         --sli service-indicators.yaml
+AnalysisTemplate         Argo Rollouts: conditions on a result, arguments with
+                         --arg k=v. The `count` measurements are taken at once,
+                         at the intervals before the window's end; NaN and an
+                         empty vector are not measured, and so inconclusive
+Canary, MetricTemplate   flagger: ranges. One check decides, not `threshold` of
+                         them; of several series each must hold. Templates in a
+                         file of their own: --sli templates.yaml
+canary configuration     Kayenta (JSON): metrics of two sides, compared by its
+                         judge. The values of both: --values FILE
+
+Two sources that are not Prometheus are asked: Dynatrace, and web pages. For
+others the values can be given with --values FILE. The same gate with the same
+values comes to the same verdict: -o json, then --from-evidence FILE.
+
+`tidegate lint FILE` says what in a file cannot be meant, and as a note what has
+another meaning here than where the file comes from.
 ";
 
 const GITOPS: &str = "\

@@ -3,14 +3,18 @@
 mod connection;
 mod evaluate;
 mod help;
+mod lint;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sources;
 
 pub use connection::Connection;
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
+pub use lint::Lint;
 #[cfg(feature = "sandbox")]
 pub use sandbox::{Sandbox, SandboxPlace};
+pub use sources::Sources;
 
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
@@ -80,6 +84,9 @@ pub enum Command {
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
     Evaluate(Box<Deferred<Evaluate>>),
+    /// Check gate files
+    #[command(long_about = help::LINT)]
+    Lint(Box<Deferred<Lint>>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -112,7 +119,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: exit-codes, environment, formats, gitops, rbac, weights
+        /// A command, or a topic: exit-codes, environment, formats, gates, gitops, rbac, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

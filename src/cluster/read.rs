@@ -320,10 +320,12 @@ impl Cluster {
         let endpoints = std::cell::RefCell::new(Endpoints::default());
         let slices = format!("/apis/discovery.k8s.io/v1{scope}/endpointslices");
         let pods = format!("/api/v1{scope}/pods");
-        tokio::try_join!(
+        let (slices, pods) = tokio::join!(
             self.items(&slices, "", None, false, |slice| endpoints.borrow_mut().add_slice(&slice)),
             self.items(&pods, "", Some(METADATA), false, |pod| endpoints.borrow_mut().add_pod(&pod)),
-        )?;
+        );
+        // Whichever failed first: one failure is always told in the same words.
+        slices.and(pods)?;
         Ok(endpoints.into_inner())
     }
 

@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod help;
 mod history;
+mod lint;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -70,6 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(())
         }
         Command::Help { topic } => help::run(&context.ui, &topic),
+        Command::Lint(arguments) => lint::run(&context, &arguments.0),
         Command::Version { client: true, output } => version::client(&context.ui, output),
         command => asynchronous(&context, command, writes),
     };
@@ -125,7 +127,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         #[cfg(feature = "sandbox")]
         Command::Demo => demo::run(context).await,
         // These need no runtime and were answered before.
-        Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } => Ok(()),
+        Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } | Command::Lint(_) => Ok(()),
     }
 }
 

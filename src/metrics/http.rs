@@ -1,12 +1,12 @@
 //! The transport to a metrics source: directly, or through somebody who is nearer to it.
 
+use crate::dial::tls::{self, Identity, Trust};
+use crate::dial::{self, Connector, Way, proxy};
 use crate::error::{Error, Kind, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// The pauses between tries of a request that failed in a way that may pass.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
+
+/// A longer `Retry-After` than this is not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// No answer of a metrics source is larger: a query that selects everything must not fill the memory.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -32,12 +35,14 @@ pub struct Ask {
 }
 
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The body as text.
     pub body: String,
+    /// When it wants to be asked again, where it says so.
+    pub retry_after: Option<Duration>,
 }
 
 /// A future that is boxed so that transports of different make have one type.
@@ -63,12 +68,13 @@ impl Transport<'_> {
                 Transport::Direct(direct) => direct.send(ask).await,
                 Transport::Through(pass) => pass(ask.clone()).await,
             };
-            let passing = match &result {
-                Ok(answer) => matches!(answer.status, 429 | 502..=504),
-                Err(error) => error.kind == Kind::Unreachable,
+            let (passing, wanted) = match &result {
+                Ok(answer) => (matches!(answer.status, 429 | 500 | 502..=504), answer.retry_after),
+                Err(error) => (error.kind == Kind::Unreachable, None),
             };
-            match pauses.next().filter(|_| passing) {
-                Some(pause) => tokio::time::sleep(*pause).await,
+            let wanted = wanted.unwrap_or_default();
+            match pauses.next().filter(|_| passing && wanted <= LONGEST_PAUSE) {
+                Some(pause) => tokio::time::sleep(wanted.max(*pause)).await,
                 None => return result,
             }
         }
@@ -80,10 +86,16 @@ impl Transport<'_> {
 pub struct Access {
     /// A bearer token.
     pub token: Option<String>,
+    /// `user:password`, where there is no token.
+    pub basic: Option<String>,
     /// Further headers, as `X-Scope-OrgID` for Mimir.
     pub headers: Vec<(String, String)>,
     /// A file with the certificate authority of the source, instead of the system's.
     pub certificate_authority: Option<PathBuf>,
+    /// Files with a client certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The URL of a proxy, instead of the environment's.
+    pub proxy: Option<String>,
     /// How long one request may take.
     pub timeout: Duration,
 }
@@ -93,7 +105,7 @@ pub struct Direct {
     base: Uri,
     headers: HeaderMap,
     timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Direct {
@@ -119,11 +131,13 @@ impl Direct {
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         };
+        let user = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| decoded(user));
+        let basic = access.basic.as_ref().map(|basic| basic.trim().as_bytes().to_vec()).or(user);
         if let Some(token) = &access.token {
             headers.insert(header::AUTHORIZATION, secret(format!("Bearer {}", token.trim()))?);
-        } else if let Some((user, _)) = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        } else if let Some(basic) = basic {
             use base64::Engine as _;
-            let coded = base64::engine::general_purpose::STANDARD.encode(decoded(user));
+            let coded = base64::engine::general_purpose::STANDARD.encode(basic);
             headers.insert(header::AUTHORIZATION, secret(format!("Basic {coded}"))?);
         }
         for (name, value) in &access.headers {
@@ -131,15 +145,18 @@ impl Direct {
             let name: HeaderName = name.parse().map_err(|_| wrong())?;
             headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(access.timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(access, base.scheme_str() == Some("https"))?)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(tcp);
+        let secure = base.scheme_str() == Some("https");
+        let proxy = proxy::for_server(access.proxy.as_deref(), &base)?;
+        // Without TLS the proxy reads each request, and in it who asks.
+        let told = proxy.as_ref().filter(|_| !secure).and_then(proxy::authorization);
+        headers.extend(told.map(|value| (header::PROXY_AUTHORIZATION, value)));
+        let connector = dial::connector(Way {
+            tls: client(access, secure)?,
+            plain: !secure,
+            server_name: None,
+            proxy,
+            timeout: access.timeout,
+        })?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, timeout: access.timeout, client })
     }
@@ -178,40 +195,17 @@ impl Direct {
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| lost(&innermost(&error)))?;
             let status = response.status().as_u16();
+            let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
             let body = http_body_util::Limited::new(response.into_body(), MOST_BYTES).collect().await;
             let body = body.map_err(|error| lost(&error.to_string()))?.to_bytes();
-            Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+            Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after })
         };
         match tokio::time::timeout(self.timeout, exchange).await {
             Ok(result) => result,
             Err(_) => Err(lost(&format!("no answer within {} s", self.timeout.as_secs_f64()))),
         }
     }
-}
-
-/// Trust in the authority of the file, else in the system's. The system's store is read only for `https` sources.
-fn trust(access: &Access, needed: bool) -> Result<rustls::ClientConfig> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
-    if !needed {
-        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let Some(file) = &access.certificate_authority else {
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        let builder = builder
-            .with_platform_verifier()
-            .map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
-        return Ok(builder.with_no_client_auth());
-    };
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let wrong = |why: String| Error::usage(format!("{} has no certificate", file.display())).caused_by(why);
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
-        roots.add(certificate.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// `application/x-www-form-urlencoded`.
@@ -238,6 +232,25 @@ fn decoded(text: &str) -> Vec<u8> {
         at += if code.is_some() { 3 } else { 1 };
     }
     plain
+}
+
+/// Whom to trust and who we are, by the files of the access. The system's certificates take time to read: only TLS does it.
+fn client(access: &Access, secure: bool) -> Result<rustls::ClientConfig> {
+    let read = |file: &PathBuf| {
+        let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
+        std::fs::read(file).map_err(cannot)
+    };
+    let trust = match &access.certificate_authority {
+        _ if !secure => Trust::Nobody,
+        Some(file) => Trust::Authorities(read(file)?),
+        None => Trust::System,
+    };
+    let identity = match &access.identity {
+        Some((certificate, key)) if secure => Some(Identity { certificate: read(certificate)?, key: read(key)? }),
+        _ => None,
+    };
+    tls::client(&trust, identity.as_ref())
+        .map_err(|why| Error::usage("the certificates for the metrics source cannot be used").caused_by(why))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

@@ -3,7 +3,9 @@
 mod bad_input;
 mod confirm;
 mod connect;
+mod credentials;
 mod dry_run;
+mod dynatrace;
 mod earlier;
 mod errors;
 mod evaluate;

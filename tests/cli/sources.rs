@@ -1,7 +1,12 @@
 //! Where a gate's numbers come from, each source answering over the wire.
 
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::{Answer, Request, Stub};
 use crate::support::*;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WINDOW: &str = "--start 2026-01-01T00:00:00Z --end 2026-01-01T00:05:00Z";
 
@@ -91,4 +96,155 @@ fn one_source_away_leaves_the_others() {
     let outcome = perfspec("http://127.0.0.1:1").run();
     assert_eq!(outcome.status, Some(10), "{outcome:?}");
     assert!(outcome.stdout.contains("cannot reach the metrics source"), "{outcome:?}");
+}
+
+/// What Prometheus answers to `up`.
+fn five(request: &Request) -> Answer {
+    match request.target.contains("/api/v1/query?query=up&time=1767225900.000&timeout=") {
+        true => Answer::json(200, &vector()),
+        false => Answer::json(400, &json!({"status": "error", "errorType": "bad_data", "error": "unexpected"})),
+    }
+}
+
+fn vector() -> serde_json::Value {
+    json!({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "5"]}]}})
+}
+
+fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers.get(name).map(String::as_str)
+}
+
+#[test]
+fn prometheus_knows_who_asks() {
+    let stub = Stub::new(|request| match header(request, "authorization") {
+        Some("Bearer t0ken" | "Basic dXNlcjpzM2NyZXQ=") => five(request),
+        _ => Answer::json(401, &json!({"error": "Unauthorized"})),
+    });
+    let url = format!("--prometheus http://127.0.0.1:{}", stub.port);
+    let with = |line: &str, file: &str, text: &str| {
+        let run = graded("up", &format!("{url} {line}"));
+        std::fs::write(run.home().join(file), text).expect("a file");
+        run
+    };
+    with("--prometheus-token-file token", "token", "t0ken\n").succeeds();
+    with("--prometheus-basic-file basic", "basic", "user:s3cret\n").succeeds();
+    graded("up", &url).env("TIDEGATE_PROMETHEUS_TOKEN", "t0ken").succeeds();
+    graded("up", &url).env("TIDEGATE_PROMETHEUS_BASIC", "user:s3cret").succeeds();
+    graded("up", &format!("--prometheus http://user:s3cret@127.0.0.1:{}", stub.port)).succeeds();
+    let outcome = graded("up", &format!("--prometheus http://user:wr0ng@127.0.0.1:{}", stub.port)).run();
+    assert!(outcome.status == Some(4) && outcome.stderr.contains("HTTP status 401: Unauthorized"), "{outcome:?}");
+    assert!(!outcome.to_string().contains("wr0ng"), "{outcome:?}");
+    let outcome = graded("up", "--prometheus user:wr0ng@127.0.0.1").run();
+    assert!(outcome.status == Some(2) && !outcome.to_string().contains("wr0ng"), "{outcome:?}");
+    // The settings' file says it, too; but its token is for its own address.
+    let with = |line: &str, url: &str| {
+        let run = with(line, "token", "t0ken\n");
+        let text = format!("prometheus: {url}\nprometheus-token-file: token\n");
+        std::fs::write(run.home().join("tidegate.yaml"), text).expect("a file");
+        run
+    };
+    let run = graded("up", "");
+    std::fs::write(run.home().join("token"), "t0ken").expect("a file");
+    std::fs::write(
+        run.home().join("tidegate.yaml"),
+        format!("prometheus: http://127.0.0.1:{}\nprometheus-token-file: token\n", stub.port),
+    )
+    .expect("a file");
+    run.succeeds();
+    assert_eq!(with("", "http://127.0.0.1:1").run().status, Some(4));
+}
+
+#[test]
+fn prometheus_is_shown_a_certificate() {
+    let mut params = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).expect("names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("a certificate");
+    let issuer = Issuer::from_params(&params, &key);
+    let issue = || {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["127.0.0.1".into()]).expect("names");
+        (params.signed_by(&key, &issuer).expect("a certificate"), key)
+    };
+    let ((server, server_key), (client, client_key)) = (issue(), issue());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().expect("a verifier");
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.der().clone()], PrivateKeyDer::try_from(server_key.serialize_der()).expect("a key"))
+        .expect("a server");
+    let stub = Stub::with_tls(tls, five);
+    let with = |line: &str| {
+        let run = graded("up", &format!("--prometheus https://127.0.0.1:{} --prometheus-ca ca {line}", stub.port));
+        for (file, text) in [("ca", authority.pem()), ("cert", client.pem()), ("key", client_key.serialize_pem())] {
+            std::fs::write(run.home().join(file), text).expect("a file");
+        }
+        run
+    };
+    with("--prometheus-cert cert --prometheus-key key").succeeds();
+    assert_eq!(with("--request-timeout 1s").run().status, Some(7));
+    let outcome = with("--prometheus-cert key --prometheus-key key").run();
+    assert!(outcome.status == Some(2) && outcome.stderr.contains("the client certificate: there is no certificate in it"), "{outcome:?}");
+    assert_eq!(with("--prometheus-cert cert").run().status, Some(2));
+}
+
+#[test]
+fn a_proxy_passes_requests_on() {
+    let proxy = Stub::new(|request| match request.method.as_str() {
+        "CONNECT" => Answer::With(403, "", String::new()),
+        _ => match header(request, "proxy-authorization") == Some("Basic dTpw") {
+            true => five(request),
+            false => Answer::With(407, "", String::new()),
+        },
+    });
+    let through = format!("http://u:p@127.0.0.1:{}", proxy.port);
+    let url = "--prometheus http://prometheus.example:9090 --request-timeout 1s";
+    graded("up", &format!("{url} --prometheus-proxy {through}")).succeeds();
+    graded("up", url).env("HTTP_PROXY", &through).succeeds();
+    assert!(proxy.log().starts_with("GET http://prometheus.example:9090/api/v1/query?"), "{}", proxy.log());
+    let asked = proxy.requests().len();
+    let outcome = graded("up", url).env("HTTP_PROXY", &through).env("NO_PROXY", ".example").run();
+    assert_eq!((outcome.status, proxy.requests().len()), (Some(7), asked), "{outcome:?}");
+    let outcome = graded("up", "--prometheus https://prometheus.example --request-timeout 1s").env("HTTPS_PROXY", &through).run();
+    assert!(outcome.status == Some(7) && !outcome.to_string().contains("u:p"), "{outcome:?}");
+    assert!(proxy.log().contains("CONNECT prometheus.example:443"), "{}", proxy.log());
+    let outcome = graded("up", &format!("{url} --prometheus-proxy ftp://u:p@x")).run();
+    assert!(outcome.status == Some(2) && !outcome.to_string().contains("u:p"), "{outcome:?}");
+}
+
+#[test]
+fn a_busy_prometheus_is_asked_again_when_it_says() {
+    let asked = AtomicUsize::new(0);
+    let stub = Stub::new(move |request| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Answer::With(429, "Retry-After: 1\r\n", String::new()),
+        1 => Answer::With(500, "", String::new()),
+        _ => five(request),
+    });
+    let url = format!("--prometheus http://127.0.0.1:{}", stub.port);
+    graded("up", &url).succeeds();
+    assert_eq!(stub.requests().len(), 3);
+    let stub = Stub::new(|_| Answer::With(429, "Retry-After: 3600\r\n", String::new()));
+    let outcome = graded("up", &format!("--prometheus http://127.0.0.1:{}", stub.port)).run();
+    assert_eq!((outcome.status, stub.requests().len()), (Some(10), 1), "{outcome:?}");
+    assert!(outcome.stdout.contains("HTTP status 429"), "{outcome:?}");
+}
+
+#[test]
+fn what_prometheus_warns_of_is_said() {
+    let stub = Stub::new(|_| {
+        let mut answer = vector();
+        answer["warnings"] = json!(["receive Series from Addr: store-2: context deadline exceeded"]);
+        answer["infos"] = json!(["metric might not be a counter, name does not end in _total: \"x\""]);
+        Answer::json(200, &answer)
+    });
+    let outcome = graded("up", &format!("--prometheus http://127.0.0.1:{}", stub.port)).succeeds();
+    expect![[r#"
+        warning: the metrics source says: metric might not be a counter, name does not end in _total: "x"
+        warning: the metrics source says: receive Series from Addr: store-2: context deadline exceeded
+    "#]]
+    .assert_eq(&outcome.stderr);
 }

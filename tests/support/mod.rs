@@ -1,5 +1,6 @@
 //! What the tests are written with: runs of the program, servers to run it against, and requests of the tests' own.
 
+pub mod certificate;
 pub mod client;
 pub mod filter;
 pub mod lab;

@@ -11,6 +11,7 @@ use crate::core::gate::sli::Sli;
 use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks while too little is known.
@@ -25,6 +26,8 @@ pub struct Question {
     pub sli: Option<Sli>,
     /// What placeholders stand for. The length of the window is added when it is known.
     pub placeholders: Placeholders,
+    /// The arguments of a gate file that has some.
+    pub arguments: BTreeMap<String, String>,
     /// Whose release the terms of `--require` judge.
     pub service: Option<String>,
     /// The destination that is judged, where the release does not say it.
@@ -71,6 +74,17 @@ pub struct Sources {
     pub prometheus: Option<String>,
     /// What its URL needs beside it.
     pub access: Access,
+    /// The address of Dynatrace; looked for in the cluster where there is none.
+    pub dynatrace: Option<String>,
+    /// The API token for it.
+    pub dynatrace_token: Option<String>,
+}
+
+impl Sources {
+    /// Whether Dynatrace is the only one that is named.
+    pub fn only_dynatrace(&self) -> bool {
+        self.dynatrace.is_some() && self.prometheus.is_none()
+    }
 }
 
 impl Question {
@@ -92,8 +106,12 @@ impl Question {
                     Error::usage("an slo.yaml has no queries of its own")
                         .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
                 })?;
-                sli.queries(slo, &placeholders)
+                sli.queries(slo, &placeholders, self.sources.only_dynatrace())
             }
+            Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
+            Gate::Flagger(flagger) => flagger.queries(&self.arguments),
+            Gate::Kayenta(_) => Err(Error::usage("a canary configuration is judged by values of both sides")
+                .hint("give them with `--values FILE`: `{\"metric\": {\"control\": […], \"experiment\": […]}}`")),
             Gate::Require(_) => Ok(Vec::new()),
         }
     }
@@ -105,8 +123,9 @@ impl Question {
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
         let mut source = Source::find(context, self, settings).await?;
         loop {
-            let (window, answers) = source.measure(self, deadline).await?;
-            let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
+            let (window, answers) = source.measure(context, self, deadline).await?;
+            let evidence =
+                Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
             if !open || Instant::now() + LOOK >= deadline {

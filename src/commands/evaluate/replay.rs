@@ -44,7 +44,7 @@ pub async fn run(
     context.ui.say(&format!("grading {} windows\n", windows.len()));
     let source = &source;
     let deadline = Instant::now() + arguments.timeout.unwrap_or(TIMEOUT);
-    let ask = async |window: Window| source.at(question, window, deadline).await.map(|answers| (window, answers));
+    let ask = async |window: Window| source.at(context, question, window, deadline).await.map(|answers| (window, answers));
     let mut answers = futures_util::stream::iter(windows.iter().map(|window| ask(*window))).buffered(CONCURRENCY);
     let mut evaluations = Vec::with_capacity(windows.len());
     let mut history: Vec<Previous> = Vec::new();
@@ -54,7 +54,8 @@ pub async fn run(
             Gate::Slo(slo) => slo.comparison.choose(history.clone()),
             _ => history.first().cloned().into_iter().collect(),
         };
-        let evaluation = question.gate.grade(Evidence { window: Some(window), answers, previous });
+        let evaluation =
+            question.gate.grade(Evidence { window: Some(window), answers, previous, arguments: question.arguments.clone() });
         history.insert(0, Previous::of(window.end.to_string(), &evaluation));
         // No gate compares with more.
         history.truncate(100);

@@ -4,6 +4,7 @@ use super::number;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The answer to "may this version have the traffic?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,12 @@ pub enum Format {
     Perfspec,
     /// `slo.yaml` (Lighthouse).
     Slo,
+    /// `AnalysisTemplate` (Argo).
+    Argo,
+    /// `Canary` (flagger).
+    Flagger,
+    /// A canary configuration (Kayenta).
+    Kayenta,
     /// Terms of `--require`.
     Require,
 }
@@ -231,6 +238,9 @@ pub struct Evidence {
     /// The earlier evaluations to compare with, newest first, already chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<Previous>,
+    /// The arguments that the gate file was given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
 }
 
 /// A gate's file and what was measured: what is needed to come to the same verdict again, anywhere.

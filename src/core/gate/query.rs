@@ -1,7 +1,7 @@
 //! What is asked of whom: what the indicators of every gate file come down to before anybody is asked.
 
 pub use super::command::Command;
-use super::dynatrace::Dynatrace;
+use super::dynatrace::{Dynatrace, Indicator};
 use super::lint::{Findings, join};
 use super::placeholders::Context;
 pub use super::web::Web;
@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 pub enum Query {
     /// An instant query to Prometheus, at the end of the window.
     Prometheus(String),
+    /// The same some seconds before the end of the window.
+    PrometheusAgo(String, i64),
     /// A question to Dynatrace.
     Dynatrace(Dynatrace),
     /// A document of an HTTP server, and the place of the value in it.
@@ -22,11 +24,11 @@ pub enum Query {
 }
 
 /// The sources of tidegate's own form.
-const SOURCES: [&str; 3] = ["prometheus", "web", "command"];
+const SOURCES: [&str; 4] = ["prometheus", "dynatrace", "web", "command"];
 
 impl Query {
-    /// Reads tidegate's own form, a map whose only key names the source: `{prometheus: TEXT}`, `{web: {…}}`,
-    /// `{command: […]}`. What is wrong with it is a finding at `at`.
+    /// Reads tidegate's own form, a map whose only key names the source: `{prometheus: TEXT}`,
+    /// `{dynatrace: TEXT}`, `{web: {…}}`, `{command: […]}`. What is wrong with it is a finding at `at`.
     pub(super) fn read(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Option<Self> {
         found.keys(at, map, &SOURCES);
         let mut sources = map.iter().filter(|(source, _)| SOURCES.contains(&source.as_str()));
@@ -38,6 +40,13 @@ impl Query {
         match (source.as_str(), query.as_str()) {
             ("web", _) => Web::read(&at, query, found).map(Self::Web),
             ("command", _) => Command::read(&at, query, found).map(Self::Command),
+            ("dynatrace", Some(text)) => match Indicator::read(text) {
+                Ok(query) => Some(Self::Dynatrace(Dynatrace::Indicator(query))),
+                Err(why) => {
+                    found.error(at, why);
+                    None
+                }
+            },
             (_, Some(text)) => Some(Self::Prometheus(text.to_owned())),
             _ => {
                 found.error(at, "this query is a text");
@@ -54,6 +63,7 @@ impl Query {
         let text = |text: String| context.resolve(&text);
         Ok(match self {
             Self::Prometheus(query) => Self::Prometheus(text(query)?),
+            Self::PrometheusAgo(query, ago) => Self::PrometheusAgo(text(query)?, ago),
             Self::Web(web) => Self::Web(Web {
                 url: text(web.url)?,
                 headers: web.headers.into_iter().map(|(name, value)| Ok((name, text(value)?))).collect::<Result<_>>()?,
@@ -61,6 +71,8 @@ impl Query {
                 path: text(web.path)?,
                 ..web
             }),
+            Self::Dynatrace(Dynatrace::Indicator(query)) => Self::Dynatrace(Dynatrace::Indicator(query.resolve(context)?)),
+            // A perfspec's are resolved before they are read.
             resolved @ (Self::Dynatrace(_) | Self::Command(_)) => resolved,
         })
     }
@@ -68,7 +80,7 @@ impl Query {
     /// The query in one line, for people.
     pub fn line(&self) -> String {
         match self {
-            Self::Prometheus(query) => query.clone(),
+            Self::Prometheus(query) | Self::PrometheusAgo(query, _) => query.clone(),
             Self::Dynatrace(query) => query.line(),
             Self::Web(web) => {
                 let method = if web.method.is_empty() { "GET" } else { &web.method };

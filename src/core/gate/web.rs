@@ -2,9 +2,7 @@
 
 use super::evaluation::Sample;
 use super::lint::{Findings, join};
-use super::yaml;
-use jsonpath_rust::JsonPath as _;
-use jsonpath_rust::query::QueryRef;
+use super::{jsonpath, yaml};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ pub struct Web {
     pub headers: Vec<(String, String)>,
     /// What is sent.
     pub body: Option<String>,
-    /// A JSONPath (RFC 9535), with or without the braces of Kubernetes' form; empty is the whole document.
+    /// Where in the document, as [`jsonpath`] reads it; empty is the whole document.
     pub path: String,
     /// How long one request may take, where the gate file says so.
     pub timeout: Option<Duration>,
@@ -65,12 +63,9 @@ impl Web {
     /// # Errors
     /// Says why the path cannot be used.
     pub fn samples(&self, body: &Value) -> Result<Vec<Sample>, String> {
-        let found = body.query_with_path(&path(&self.path)).map_err(|_| format!("`{}` is not a JSONPath", self.path))?;
+        let found = jsonpath::find(&self.path, body)?;
         let single = found.len() < 2;
-        let sample = |one: QueryRef<'_, Value>| {
-            let key = if single { String::new() } else { one.clone().path() };
-            Sample::of(key, one.val().clone())
-        };
+        let sample = |(at, value): (String, &Value)| Sample::of(if single { String::new() } else { at }, value.clone());
         Ok(found.into_iter().map(sample).collect())
     }
 }
@@ -93,33 +88,35 @@ pub(super) fn timeout(at: &str, map: &Map<String, Value>, found: &mut Findings) 
     span
 }
 
-/// A JSONPath without the braces of Kubernetes' form, which may leave out the `$`, too.
-fn path(written: &str) -> String {
-    let inner = written.trim();
-    let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner).trim();
-    if inner.starts_with('$') { inner.to_owned() } else { format!("${inner}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn at(path: &str, body: &Value) -> Result<Vec<Sample>, String> {
-        Web { path: path.into(), ..Web::default() }.samples(body)
+    #[test]
+    fn values_are_found_by_their_path() {
+        let at = |path: &str, body: &Value| Web { path: path.into(), ..Web::default() }.samples(body);
+        let body = json!({"ok": true, "rates": [{"v": 1.5}, {"v": "2"}]});
+        assert_eq!(at("{$.ok}", &body).map(|found| found[0].number()), Ok(Some(1.0)));
+        let all = at("$.rates[*].v", &body).expect("two");
+        assert_eq!(all.iter().map(Sample::number).collect::<Vec<_>>(), [Some(1.5), Some(2.0)]);
+        assert_eq!(all[1].key, "$.rates[1].v");
+        assert_eq!(at("", &json!(7)).map(|found| found[0].number()), Ok(Some(7.0)));
+        assert_eq!(at("$.rates", &body).map(|found| found[0].number()), Ok(None));
     }
 
     #[test]
-    fn values_are_found_by_their_path() {
-        let body = json!({"data": {"ok": true, "rates": [{"v": 1.5}, {"v": "2"}]}});
-        assert_eq!(at("{$.data.ok}", &body).map(|found| found[0].number()), Ok(Some(1.0)));
-        assert_eq!(at("{.data.rates[0].v}", &body).map(|found| found[0].number()), Ok(Some(1.5)));
-        let all = at("$.data.rates[*].v", &body).expect("two");
-        assert_eq!(all.iter().map(Sample::number).collect::<Vec<_>>(), [Some(1.5), Some(2.0)]);
-        assert!(all[0].key != all[1].key, "{all:?}");
-        assert_eq!(at("$.nothing", &body), Ok(vec![]));
-        assert_eq!(at("", &json!(7)).map(|found| found[0].number()), Ok(Some(7.0)));
-        assert_eq!(at("$.data", &body).map(|found| found[0].number()), Ok(None));
-        assert!(at("$.[", &body).is_err());
+    fn a_timeout_is_a_length_of_time() {
+        let read = |written: Value| {
+            let map = json!({"timeout": written});
+            let mut found = Findings::default();
+            timeout("", map.as_object().expect("a map"), &mut found)
+        };
+        assert_eq!(read(json!("250ms")), Some(Duration::from_millis(250)));
+        assert_eq!(read(json!(10)), Some(Duration::from_secs(10)));
+        assert_eq!(read(json!("2m")), Some(Duration::from_secs(120)));
+        for wrong in [json!("0s"), json!("soon"), json!(-1), json!("1e99")] {
+            assert_eq!(read(wrong), None);
+        }
     }
 }

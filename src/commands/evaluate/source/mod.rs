@@ -1,5 +1,6 @@
 //! Asks the sources what a gate needs: each query of the one that it names, all side by side.
 
+mod dynatrace;
 mod external;
 mod prometheus;
 mod terms;
@@ -9,12 +10,14 @@ use super::sides::Sides;
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::gate::Gate;
+use crate::core::gate::dynatrace::Dynatrace;
 use crate::core::gate::evaluation::{Answer, Sample, Window};
 use crate::core::gate::query::Query;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::Prometheus;
+use crate::metrics::Transport;
 use crate::settings::Settings;
 use futures_util::StreamExt as _;
+use prometheus::Client;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -23,7 +26,8 @@ const CONCURRENCY: usize = 8;
 
 /// Where the numbers come from, and for `--require` whose they are.
 pub struct Source {
-    prometheus: Option<Prometheus<'static>>,
+    prometheus: Option<Client>,
+    dynatrace: Option<Transport<'static>>,
     sides: Option<Sides>,
     /// Where the first look's window began. Later looks add to its evidence: a window that moved along would be a new test
     /// at every look, and many tests fail a good version in the end.
@@ -38,7 +42,7 @@ impl Source {
     pub async fn find(context: &Context, question: &Question, settings: &Settings) -> Result<Self> {
         let queries = question.queries(question.window()?)?;
         let required = matches!(question.gate, Gate::Require(_));
-        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_)));
+        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_) | Query::PrometheusAgo(..)));
         let cluster = match required || asked && question.sources.prometheus.is_none() {
             true => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
             false => None,
@@ -48,17 +52,21 @@ impl Source {
             _ => None,
         };
         let prometheus = match asked {
-            true => Some(prometheus::reach(context, &question.sources, cluster, settings).await?),
+            true => Some(Client::reach(context, &question.sources, cluster, settings).await?),
             false => None,
         };
-        Ok(Self { prometheus, sides, begun: None })
+        let dynatrace = match queries.iter().any(|(_, query)| matches!(query, Query::Dynatrace(_))) {
+            true => Some(dynatrace::reach(&question.sources, settings).await?),
+            false => None,
+        };
+        Ok(Self { prometheus, dynatrace, sides, begun: None })
     }
 
     /// What the gate asks for, and of which window.
     ///
     /// # Errors
     /// `Unreachable` and `Timeout` where nobody answers.
-    pub async fn measure(&mut self, question: &Question, deadline: Instant) -> Result<(Window, Vec<Answer>)> {
+    pub async fn measure(&mut self, context: &Context, question: &Question, deadline: Instant) -> Result<(Window, Vec<Answer>)> {
         let now = match question.span.end {
             Some(end) => end,
             None => within(deadline, self.clock()).await?,
@@ -67,21 +75,29 @@ impl Source {
         if matches!(question.gate, Gate::Require(_)) {
             window.start = *self.begun.get_or_insert(window.start);
         }
-        Ok((window, self.at(question, window, deadline).await?))
+        Ok((window, self.at(context, question, window, deadline).await?))
     }
 
     /// What the gate asks for, of one window.
     ///
     /// # Errors
     /// As [`Source::measure`].
-    pub async fn at(&self, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
-        match (&question.gate, &self.sides, &self.prometheus) {
+    pub async fn at(&self, context: &Context, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
+        let answers = match (&question.gate, &self.sides, &self.prometheus) {
             (Gate::Require(terms), Some(sides), Some(prometheus)) => {
                 within(deadline, terms::measure(prometheus, sides, terms, window)).await
             }
             (Gate::Require(_), ..) => Err(Error::usage("--require needs the name of a service")),
-            _ => self.answers(question, window, deadline).await,
+            _ => {
+                let queries = question.queries(window)?;
+                dynatrace::complete(context, &queries, window, deadline).await?;
+                self.answers(queries, question, window, deadline).await
+            }
+        };
+        if let Some(prometheus) = &self.prometheus {
+            prometheus.tell(context);
         }
+        answers
     }
 
     /// The time in whole seconds, by Prometheus' clock where it is asked: windows must not depend on two clocks that agree.
@@ -90,7 +106,7 @@ impl Source {
     /// `Unreachable` where it does not answer.
     pub async fn clock(&self) -> Result<i64> {
         match &self.prometheus {
-            Some(prometheus) => prometheus::clock(prometheus).await,
+            Some(prometheus) => prometheus.clock().await,
             None => Ok(jiff::Timestamp::now().as_second()),
         }
     }
@@ -98,10 +114,24 @@ impl Source {
     /// The answers to a gate file's queries, in its order.
     ///
     /// # Errors
-    /// `Usage` as soon as a query cannot be asked; the first failure where no source answers at all.
-    async fn answers(&self, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
-        let asking = question.queries(window)?.into_iter().map(|(id, query)| async move {
-            let samples = within(deadline, self.ask(&query, question, window)).await;
+    /// `Usage` and `Forbidden` as soon as a query cannot be asked; the first failure where no source answers at all.
+    async fn answers(
+        &self,
+        queries: Vec<(String, Query)>,
+        question: &Question,
+        window: Window,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>> {
+        let entity = match &self.dynatrace {
+            Some(transport) => {
+                within(deadline, dynatrace::entity(transport, &queries, &question.placeholders, window, deadline)).await
+            }
+            None => Ok(None),
+        };
+        let look = Look { question, window, deadline, entity };
+        let look = &look;
+        let asking = queries.into_iter().map(|(id, query)| async move {
+            let samples = within(deadline, self.ask(&query, look)).await;
             (id, query.line(), samples)
         });
         let all: Vec<(String, String, Result<Vec<Sample>>)> =
@@ -109,7 +139,7 @@ impl Source {
         let away = |error: &Error| matches!(error.kind, Kind::Unreachable | Kind::Timeout);
         let failures = || all.iter().filter_map(|(.., samples)| samples.as_ref().err());
         let nobody = failures().filter(|error| away(error)).count() == all.len();
-        if let Some(error) = failures().find(|error| nobody || error.kind == Kind::Usage) {
+        if let Some(error) = failures().find(|error| nobody || matches!(error.kind, Kind::Usage | Kind::Forbidden)) {
             return Err(error.clone());
         }
         let answer = |(id, line, samples): (String, String, Result<Vec<Sample>>)| {
@@ -123,15 +153,35 @@ impl Source {
     }
 
     /// What one query answers. A refusal is an error, too.
-    async fn ask(&self, query: &Query, question: &Question, window: Window) -> Result<Vec<Sample>> {
-        match (query, &self.prometheus) {
-            (Query::Prometheus(query), Some(prometheus)) => prometheus::instant(prometheus, query, window.end).await,
-            (Query::Prometheus(_), None) => Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
-            (Query::Web(web), _) => external::web(web, question.sources.access.timeout).await,
-            (Query::Command(command), _) => external::command(command, &question.placeholders, window).await,
-            (Query::Dynatrace(query), _) => Err(Error::failed(format!("Dynatrace cannot be asked: {}", query.line()))),
+    async fn ask(&self, query: &Query, look: &Look<'_>) -> Result<Vec<Sample>> {
+        let Look { question, window, deadline, entity } = look;
+        match (query, &self.prometheus, &self.dynatrace) {
+            (Query::Prometheus(query), Some(prometheus), _) => prometheus.samples(query, window.end).await,
+            (Query::PrometheusAgo(query, ago), Some(prometheus), _) => {
+                prometheus.samples(query, window.end.saturating_sub(*ago)).await
+            }
+            (Query::Prometheus(_) | Query::PrometheusAgo(..), None, _) => {
+                Err(Error::usage("no metrics source: name one with `--prometheus URL`"))
+            }
+            (Query::Dynatrace(query), _, Some(transport)) => match (query, entity) {
+                (Dynatrace::Timeseries(series), Err(error)) if series.is_open() => Err(error.clone()),
+                (_, Ok(Some(entity))) => dynatrace::ask(transport, &query.of_entity(entity), *window, *deadline).await,
+                _ => dynatrace::ask(transport, query, *window, *deadline).await,
+            },
+            (Query::Dynatrace(_), _, None) => Err(Error::usage("no Dynatrace: name it with `--dynatrace URL`")),
+            (Query::Web(web), ..) => external::web(web, question.sources.access.timeout).await,
+            (Query::Command(command), ..) => external::command(command, &question.placeholders, *window).await,
         }
     }
+}
+
+/// What all queries of a look share.
+struct Look<'a> {
+    question: &'a Question,
+    window: Window,
+    deadline: Instant,
+    /// The entity of Dynatrace that is judged where a query names none.
+    entity: Result<Option<String>>,
 }
 
 /// What comes of `asking`, if it comes before the deadline.

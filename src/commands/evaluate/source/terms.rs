@@ -1,12 +1,11 @@
 //! What the terms of `--require` need of Prometheus.
 
+use super::prometheus::Client;
+use crate::commands::evaluate::seconds;
 use crate::commands::evaluate::sides::Sides;
-use crate::commands::evaluate::{body, seconds};
 use crate::core::gate::evaluation::{Answer, Window};
-use crate::core::gate::prometheus as answers;
 use crate::core::gate::require::{self, Indicator, Sampled, Side, Term};
 use crate::error::{Error, Kind, Result};
-use crate::metrics::Prometheus;
 
 /// The length of an interval in seconds, as long as most scrape intervals.
 const STEP: i64 = 15;
@@ -18,9 +17,11 @@ const STALE: f64 = 90.0;
 ///
 /// # Errors
 /// `Unreachable` where there is no answer, `Usage` where nobody knows the side to compare with.
-pub async fn measure(prometheus: &Prometheus<'_>, sides: &Sides, terms: &[Term], window: Window) -> Result<Vec<Answer>> {
-    let fresh = prometheus.instant(&require::freshness(&sides.candidate), seconds(window.end)).await?;
-    let newest = body(&fresh.body).ok().and_then(|body| require::latest(&body));
+pub async fn measure(prometheus: &Client, sides: &Sides, terms: &[Term], window: Window) -> Result<Vec<Answer>> {
+    let newest = match prometheus.instant(&require::freshness(&sides.candidate), window.end).await {
+        Err(error) if error.kind != Kind::Failed => return Err(error),
+        fresh => fresh.ok().as_ref().and_then(require::latest),
+    };
     let age = newest.map(|newest| seconds(window.end) - newest);
     if age.is_none_or(|age| age > STALE) {
         let why = match age {
@@ -47,14 +48,12 @@ pub async fn measure(prometheus: &Prometheus<'_>, sides: &Sides, terms: &[Term],
 }
 
 /// What a side did in a window: one query for its requests, one more where latencies are asked for.
-async fn sampled(prometheus: &Prometheus<'_>, side: &Side, terms: &[Term], window: Window, step: i64) -> Result<Sampled> {
+async fn sampled(prometheus: &Client, side: &Side, terms: &[Term], window: Window, step: i64) -> Result<Sampled> {
     let range = |query: String| async move {
-        let answer = prometheus.range(&query, seconds(window.start), seconds(window.end), seconds(step)).await?;
-        let refused = |why: String| Error::new(Kind::Unreachable, format!("the metrics source refused `{query}`: {why}"));
-        match answer.status {
-            200..300 => body(&answer.body).map_err(refused),
-            status => Err(refused(answers::refusal(status, &answer.body))),
-        }
+        prometheus.range(&query, window, step).await.map_err(|error| match error.kind {
+            Kind::Failed => Error::new(Kind::Unreachable, format!("the metrics source refused `{query}`: {}", error.message)),
+            _ => error,
+        })
     };
     let latencies = terms.iter().any(|term| matches!(term.indicator, Indicator::Latency(_)));
     let buckets = async {

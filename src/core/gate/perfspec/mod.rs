@@ -30,9 +30,8 @@ mod output;
 mod query;
 mod read;
 
-use super::dynatrace::Dynatrace;
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding};
+use super::lint::{self, Finding, Options};
 use super::placeholders::Context;
 use super::query::Query;
 use crate::error::Result;
@@ -117,8 +116,9 @@ impl Perfspec {
     }
 
     /// All that is wrong, or surely not meant, in a perfspec.
-    pub fn lint(text: &str) -> Vec<Finding> {
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
         let (spec, mut findings) = read::read(text);
+        findings.options = options;
         read::doubts(&spec, &mut findings);
         findings.located(text)
     }
@@ -140,18 +140,6 @@ impl Perfspec {
             indicator.query = context.resolve_all(&indicator.query)?;
         }
         Ok(self)
-    }
-
-    /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
-    pub fn of_entity(mut self, entity: &str) -> Self {
-        for indicator in &mut self.indicators {
-            if let Ok(Query::Dynatrace(Dynatrace::Timeseries(_))) = query::of(indicator)
-                && let Some(query) = indicator.query.as_object_mut()
-            {
-                query.insert("entityIds".into(), Value::from(vec![entity]));
-            }
-        }
-        self
     }
 
     /// Grades what was measured.

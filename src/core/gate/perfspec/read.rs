@@ -4,6 +4,7 @@ use super::query::{self, SOURCES};
 use super::{Indicator, Number, Perfspec, Threshold, Thresholds};
 use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
+use crate::core::gate::query::Query;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -178,6 +179,8 @@ fn source(pointer: &str, indicator: &Indicator, found: &mut Findings) {
         found.error(format!("{pointer}/source"), message);
     } else if let Err(error) = query::of(indicator) {
         found.error(format!("{pointer}/query"), error.message);
+    } else if let Ok(Query::Prometheus(query)) = query::of(indicator) {
+        found.promql(&format!("{pointer}/query"), &query);
     }
     if let Some(query) = indicator.query.as_object() {
         let known =

@@ -94,7 +94,7 @@ fn graded(texts: &[&str], candidate: &Value, stable: &Value) -> Evaluation {
     let side = Side { service: "carts".into(), target: Target::Service };
     let (candidate, stable) = (Sampled::read(candidate, None).expect("counts"), Sampled::read(stable, None).expect("counts"));
     let answers = terms.iter().map(|term| answer(term, &side, &candidate, Some(&stable), None)).collect();
-    grade(&terms, Evidence { window: None, answers, previous: Vec::new() })
+    grade(&terms, Evidence { window: None, answers, previous: Vec::new(), ..Evidence::default() })
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn latencies_are_judged_as_shares_above_the_limit() {
         let side = Side { service: "carts".into(), target: Target::Service };
         let terms = [term(text)];
         let answers = vec![answer(&terms[0], &side, &sampled(slow), Some(&sampled(stable)), None)];
-        grade(&terms, Evidence { window: None, answers, previous: Vec::new() }).verdict
+        grade(&terms, Evidence { window: None, answers, previous: Vec::new(), ..Evidence::default() }).verdict
     };
     assert_eq!(verdict(0.01, "p95<500ms", 0.01), Verdict::Pass);
     assert_eq!(verdict(0.30, "p95<500ms", 0.01), Verdict::Fail);

@@ -17,7 +17,7 @@ mod output;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence, Previous};
-use super::lint::{self, Finding};
+use super::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::{Printed, keptn};
 
@@ -109,8 +109,9 @@ impl Slo {
     }
 
     /// All that is wrong, or surely not meant, in an SLO file.
-    pub fn lint(text: &str) -> Vec<Finding> {
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
         let (slo, mut findings) = read::read(text);
+        findings.options = options;
         read::doubts(&slo, &mut findings);
         findings.located(text)
     }
