@@ -15,7 +15,7 @@ use super::{gate, look};
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::delivery::image::Image;
-use crate::core::delivery::run::{Before, Outcome, Phase, Place, Run, Status, Step};
+use crate::core::delivery::run::{Before, Outcome, Phase, Place, Run, StageRun, Status, Step};
 use crate::core::delivery::tests::Report;
 use crate::core::plan::{Author, Intent};
 use crate::core::release::Labelled;
@@ -163,7 +163,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Changes the state of a stage, and keeps it.
-    async fn note(&self, index: usize, change: impl FnOnce(&mut crate::core::delivery::run::StageRun)) -> Result<()> {
+    async fn note(&self, index: usize, change: impl FnOnce(&mut StageRun)) -> Result<()> {
         if let Some(stage) = self.run.borrow_mut().stages.get_mut(index) {
             change(stage);
         }

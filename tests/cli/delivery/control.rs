@@ -99,23 +99,72 @@ fn a_second_artifact_waits_its_turn() {
     assert!(second.stderr.contains("waiting: carts 0.6.2 is being delivered"), "{second}");
 }
 
+/// Kills a run at a phase; whether what the phase does was carried out by then is left to chance.
+fn killed(sandbox: &Sandbox, tag: &str, flags: &str, phase: &str) {
+    let run = send(tag, &format!("--stage staging --until staging {flags}")).on(sandbox);
+    let mut child = background(&run);
+    until(sandbox, "running", phase);
+    child.kill().expect("it runs");
+    wait(&mut child);
+}
+
 #[test]
 fn a_run_that_is_killed_is_resumed() {
     let sandbox = sockshop();
-    for phase in ["deploy", "evaluate"] {
-        let run = send("0.6.2", "--stage staging --until staging --share 10").on(&sandbox);
-        let mut child = background(&run);
-        until(&sandbox, "running", phase);
-        child.kill().expect("it runs");
-        wait(&mut child);
-        let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
-        assert_eq!(resumed.status, Some(0), "{resumed}");
-        assert!(resumed.stderr.contains("sockshop carts 0.6.2 goes on: staging"), "{resumed}");
-        let weights = sandbox.weights("sockshop-staging", "carts", 0);
+    killed(&sandbox, "0.6.0", "", "deploy");
+    let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
+    assert_eq!(resumed.status, Some(0), "{resumed}");
+    assert!(resumed.stderr.contains("sockshop carts 0.6.0 goes on: staging"), "{resumed}");
+    assert_eq!(image(&sandbox, "sockshop-staging", "carts-green"), "0.6.0");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [0, 100]);
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_ends_the_same() {
+    // Each answer takes a moment, so that the process dies in the middle of things.
+    let sandbox = Sandbox::with_faults(&["latency=30ms"]);
+    furnish(&sandbox);
+    for phase in ["smoke", "share", "tests", "evaluate", "promote"] {
+        killed(&sandbox, "0.6.2", "--share 10", phase);
+        let resumed = tidegate("resume carts -p sockshop --force").on(&sandbox).run();
+        assert_eq!(resumed.status, Some(0), "{phase}: {resumed}");
+        assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [0, 100], "{phase}");
         tidegate("rollback carts -n sockshop-staging").on(&sandbox).succeeds();
-        assert_eq!(weights, [0, 100], "{phase}");
         assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0], "{phase}");
     }
+    for phase in ["shift", "evaluate", "reroute"] {
+        killed(&sandbox, "0.6.1", "--keptn-order", phase);
+        let resumed = tidegate("resume carts -p sockshop --force").on(&sandbox).run();
+        assert_eq!(resumed.status, Some(10), "{phase}: {resumed}");
+        assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0], "{phase}");
+    }
+}
+
+#[test]
+fn a_way_back_that_fails_is_said_and_can_be_tried_again() {
+    let sandbox = sockshop();
+    let run = send("0.6.2", "--stage staging --until staging --share 10 --prometheus http://127.0.0.1:9 --evaluation-timeout 4s");
+    let run = run.on(&sandbox);
+    let child = background(&run);
+    until(&sandbox, "running", "evaluate");
+    let carts = "/apis/networking.istio.io/v1/namespaces/sockshop-staging/virtualservices/carts";
+    let mut object = sandbox.rest.get(carts).ok();
+    sandbox.rest.delete(carts).ok();
+    let output = finish(child);
+    assert_eq!(output.status, Some(20), "{output}");
+    assert!(output.stderr.contains("the way back failed"), "{output}");
+    assert!(output.stderr.contains("hint: try again: `tidegate resume carts --project sockshop`"), "{output}");
+
+    // Somebody puts it up again, as it was before.
+    for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "annotations"] {
+        object["metadata"].as_object_mut().expect("an object").remove(field);
+    }
+    object["spec"]["http"][0]["route"][0]["weight"] = json!(100);
+    object["spec"]["http"][0]["route"][1]["weight"] = json!(0);
+    sandbox.rest.post(carts.trim_end_matches("/carts"), &object).ok();
+    let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
+    assert_eq!(resumed.status, Some(12), "{resumed}");
+    assert!(resumed.stderr.contains("back on blue 100, green 0"), "{resumed}");
 }
 
 #[test]

@@ -34,13 +34,18 @@ const CARTS: &str = "docker.io/keptnexamples/carts";
 /// A sandbox with the project, its gate and its tests.
 fn sockshop() -> Sandbox {
     let sandbox = Sandbox::new();
-    project(&sandbox, SHIPYARD);
+    furnish(&sandbox);
+    sandbox
+}
+
+/// Makes the project in a sandbox, with its gate and its tests.
+fn furnish(sandbox: &Sandbox) {
+    project(sandbox, SHIPYARD);
     for (file, text) in [("perfspec.json", PERFSPEC), ("tests.yaml", TESTS)] {
-        let run = tidegate(&format!("add-resource -p sockshop --service carts --resource {file}")).on(&sandbox);
+        let run = tidegate(&format!("add-resource -p sockshop --service carts --resource {file}")).on(sandbox);
         std::fs::write(run.home().join(file), text).expect("a file");
         run.succeeds();
     }
-    sandbox
 }
 
 /// Makes the project of the sandbox's namespaces.
