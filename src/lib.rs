@@ -6,13 +6,15 @@
 //!
 //! Every command that writes is an [`core::plan::Intent`]: a pure planner turns it and what was read into guarded patches,
 //! and [`exec`] is the only place that sends them. The edges (`cluster`, `metrics`, `probe`, `notify`, `ui`, `sandbox`) do not
-//! know each other; a test holds these arrows.
+//! know each other; what several of them need is below them: how connections are opened (`dial`), HTTP by URL (`web`). A test
+//! holds these arrows.
 
 pub mod cli;
 pub mod cluster;
 mod commands;
 pub mod complete;
 pub mod core;
+mod dial;
 pub mod error;
 pub mod exec;
 pub mod exit;

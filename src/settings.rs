@@ -2,7 +2,7 @@
 //!
 //! clap puts the environment behind each flag; the files come in here. Their keys are the flags' names.
 
-use crate::cli::{Connection, duration};
+use crate::cli::{Connection, Sources, duration};
 use crate::cluster::Options;
 use crate::error::{Error, Result};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The project's file, in the working directory.
-const PROJECT_FILE: &str = "tidegate.yaml";
+pub const PROJECT_FILE: &str = "tidegate.yaml";
 
 /// A settings file.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,33 @@ struct File {
     request_timeout: Option<String>,
     field_manager: Option<String>,
     protected_namespaces: Vec<String>,
+    prometheus: Option<String>,
+    prometheus_token_file: Option<PathBuf>,
+    prometheus_basic_file: Option<PathBuf>,
+    prometheus_ca: Option<PathBuf>,
+    prometheus_cert: Option<PathBuf>,
+    prometheus_key: Option<PathBuf>,
+    prometheus_proxy: Option<String>,
+    dynatrace: Option<String>,
+    dynatrace_token_file: Option<PathBuf>,
+}
+
+impl File {
+    /// Where metrics come from.
+    fn sources(&self) -> Sources {
+        Sources {
+            prometheus: self.prometheus.clone(),
+            prometheus_token_file: self.prometheus_token_file.clone(),
+            prometheus_basic_file: self.prometheus_basic_file.clone(),
+            prometheus_ca: self.prometheus_ca.clone(),
+            prometheus_cert: self.prometheus_cert.clone(),
+            prometheus_key: self.prometheus_key.clone(),
+            prometheus_proxy: self.prometheus_proxy.clone(),
+            dynatrace: self.dynatrace.clone(),
+            dynatrace_token_file: self.dynatrace_token_file.clone(),
+            prometheus_header: Vec::new(),
+        }
+    }
 }
 
 /// The settings of a run.
@@ -40,6 +67,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Namespaces where changes need `--yes` or an answer, beside those that have the label.
     pub protected_namespaces: Vec<String>,
+    /// Where metrics come from, where no flag says it. What goes with an address comes from the same file.
+    pub sources: Sources,
     /// Who changes something; the kubeconfig's user where nobody is known.
     pub by: Option<String>,
 }
@@ -95,10 +124,23 @@ impl Settings {
                 return Err(Error::usage(format!("`{}` is not the name of a namespace", namespace.escape_debug())));
             }
         }
+        let (here, mine) = (project.sources(), user.sources());
+        let (prometheus, dynatrace) = match (here.prometheus.is_some(), here.dynatrace.is_some()) {
+            (true, true) => (&here, &here),
+            (true, false) => (&here, &mine),
+            (false, true) => (&mine, &here),
+            (false, false) => (&mine, &mine),
+        };
+        let sources = Sources {
+            dynatrace: dynatrace.dynatrace.clone(),
+            dynatrace_token_file: dynatrace.dynatrace_token_file.clone(),
+            ..prometheus.clone()
+        };
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Ok(Self {
             connection,
             timeout: span(timeout, [&project.timeout, &user.timeout], TIMEOUT)?,
+            sources,
             protected_namespaces: project.protected_namespaces.into_iter().chain(user.protected_namespaces).collect(),
             by: variable("TIDEGATE_BY").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")),
         })

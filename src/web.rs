@@ -1,14 +1,14 @@
 //! HTTP by URL, for whoever needs it: a source of metrics, a version under test, a receiver of events.
 //!
-//! It is the stack that the connection to the API server has. One try each: who wants another asks again.
+//! Connections are opened as those to the API server are. One try each: who wants another asks again.
 
+use crate::dial::tls::{self, Identity, Trust};
+use crate::dial::{self, Connector, Way, proxy};
 use crate::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -89,10 +89,16 @@ pub type Pass<'a> = dyn Fn(Call) -> Exchange<'a> + 'a;
 pub struct Access {
     /// A bearer token.
     pub token: Option<String>,
+    /// `user:password`, where there is no token.
+    pub basic: Option<String>,
     /// Further headers, as `X-Scope-OrgID` for Mimir.
     pub headers: Vec<(String, String)>,
     /// A file with the certificate authority of the server, instead of the system's.
     pub certificate_authority: Option<PathBuf>,
+    /// Files with a client certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The URL of a proxy, instead of the environment's.
+    pub proxy: Option<String>,
     /// How long one request may take.
     pub timeout: Duration,
 }
@@ -101,7 +107,7 @@ pub struct Access {
 pub struct Site {
     base: Uri,
     headers: HeaderMap,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Site {
@@ -110,9 +116,12 @@ impl Site {
     /// # Errors
     /// `Usage` for a URL, header or certificate file that cannot be used.
     pub fn new(url: &str, access: &Access, what: &str) -> Result<Self> {
-        let wrong =
-            || Error::usage(format!("`{}` is not the URL of {what}", url.escape_debug())).hint("write it as `http://HOST:PORT`");
-        let base: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
+        let wrong = || {
+            // Without what may be a password.
+            let shown = url.rsplit('@').next().unwrap_or_default();
+            Error::usage(format!("`{}` is not the URL of {what}", shown.escape_debug())).hint("write it as `http://HOST:PORT`")
+        };
+        let base: Uri = url.parse().map_err(|_| wrong())?;
         if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
             return Err(wrong());
         }
@@ -123,11 +132,13 @@ impl Site {
             value.set_sensitive(true);
             Ok::<_, Error>(value)
         };
+        let user = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| decoded(user));
+        let basic = access.basic.as_ref().map(|basic| basic.trim().as_bytes().to_vec()).or(user);
         if let Some(token) = &access.token {
             headers.insert(header::AUTHORIZATION, secret(format!("Bearer {}", token.trim()))?);
-        } else if let Some((user, _)) = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        } else if let Some(basic) = basic {
             use base64::Engine as _;
-            let coded = base64::engine::general_purpose::STANDARD.encode(decoded(user));
+            let coded = base64::engine::general_purpose::STANDARD.encode(basic);
             headers.insert(header::AUTHORIZATION, secret(format!("Basic {coded}"))?);
         }
         for (name, value) in &access.headers {
@@ -135,15 +146,13 @@ impl Site {
             let name: HeaderName = name.parse().map_err(|_| wrong())?;
             headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(access.timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(access, base.scheme_str() == Some("https"))?)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(tcp);
+        let secure = base.scheme_str() == Some("https");
+        let proxy = proxy::for_server(access.proxy.as_deref(), &base)?;
+        // Without TLS the proxy reads each request, and in it who asks.
+        let told = proxy.as_ref().filter(|_| !secure).and_then(proxy::authorization);
+        headers.extend(told.map(|value| (header::PROXY_AUTHORIZATION, value)));
+        let tls = trust(access, secure, what)?;
+        let connector = dial::connector(Way { tls, plain: !secure, server_name: None, proxy, timeout: access.timeout })?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { base, headers, client })
     }
@@ -159,13 +168,25 @@ impl Site {
         format!("{}://{}{path}", self.base.scheme_str().unwrap_or("http"), self.authority())
     }
 
+    /// The URL of `path`, which may have a query: below this URL, whose query is added. No path is this URL itself.
+    fn address(&self, path: &str) -> String {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let base = if path.is_empty() { self.base.path() } else { self.base.path().trim_end_matches('/') };
+        let queries: Vec<&str> =
+            [self.base.query().unwrap_or_default(), query].into_iter().filter(|one| !one.is_empty()).collect();
+        let query = if queries.is_empty() { String::new() } else { format!("?{}", queries.join("&")) };
+        format!("{}://{}{base}{path}{query}", self.base.scheme_str().unwrap_or("http"), self.authority())
+    }
+
     /// Sends a request, once.
     ///
     /// # Errors
     /// Why there is no answer: `connection refused`, `no answer within 10 s`.
     pub async fn send(&self, call: Call) -> Result<Answer, String> {
-        let mut request = Request::builder().method(&call.method).uri(format!("{}{}", self.url(), call.path));
-        for (name, value) in self.headers.iter().chain(&call.headers) {
+        let mut request = Request::builder().method(&call.method).uri(self.address(&call.path));
+        // What the user wants to be said takes precedence.
+        let own = call.headers.iter().filter(|(name, _)| !self.headers.contains_key(*name));
+        for (name, value) in self.headers.iter().chain(own) {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(call.body)).map_err(|error| error.to_string())?;
@@ -185,29 +206,23 @@ pub fn late(timeout: Duration) -> String {
     format!("no answer within {} s", timeout.as_secs_f64())
 }
 
-/// Trust in the authority of the file, else in the system's. The system's store is read only for `https`.
-fn trust(access: &Access, needed: bool) -> Result<rustls::ClientConfig> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::failed(error.to_string()))?;
-    if !needed {
-        return Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let Some(file) = &access.certificate_authority else {
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        let builder = builder
-            .with_platform_verifier()
-            .map_err(|error| Error::failed("the system's certificates cannot be used").caused_by(error.to_string()))?;
-        return Ok(builder.with_no_client_auth());
+/// Whom to trust and who we are, by the files of the access. The system's certificates take time to read: only TLS does it.
+fn trust(access: &Access, secure: bool, what: &str) -> Result<rustls::ClientConfig> {
+    let read = |file: &PathBuf| {
+        let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
+        std::fs::read(file).map_err(cannot)
     };
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let wrong = |why: String| Error::usage(format!("{} has no certificate", file.display())).caused_by(why);
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
-        roots.add(certificate.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let trust = match &access.certificate_authority {
+        _ if !secure => Trust::Nobody,
+        Some(file) => Trust::Authorities(read(file)?),
+        None => Trust::System,
+    };
+    let identity = match &access.identity {
+        Some((certificate, key)) if secure => Some(Identity { certificate: read(certificate)?, key: read(key)? }),
+        _ => None,
+    };
+    tls::client(&trust, identity.as_ref())
+        .map_err(|why| Error::usage(format!("the certificates for {what} cannot be used")).caused_by(why))
 }
 
 /// `application/x-www-form-urlencoded`.

@@ -2,6 +2,7 @@
 
 mod ci;
 mod forbidden;
+mod fuzz;
 mod layers;
 mod repository;
 
@@ -11,6 +12,8 @@ mod cli;
 mod contract;
 #[cfg(feature = "sandbox")]
 mod generated;
+#[cfg(feature = "sandbox")]
+mod plane;
 #[cfg(feature = "sandbox")]
 mod readme;
 #[cfg(feature = "sandbox")]

@@ -25,7 +25,7 @@ enum Crates {
 }
 use Crates::{AllBut, Only};
 
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 18] = [
     // Pure: what was read comes in as JSON, time as an argument.
     Layer {
         name: "core",
@@ -35,10 +35,12 @@ const LAYERS: [Layer; 17] = [
     Layer { name: "error", modules: &["exit"], crates: Only(&["anyhow"]) },
     Layer { name: "exit", modules: &[], crates: Only(&[]) },
     Layer { name: "cli", modules: &["core", "error"], crates: Only(&["clap"]) },
+    // Connections, whatever for.
+    Layer { name: "dial", modules: &["error"], crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]) },
     // The edges do not know each other.
     Layer {
         name: "cluster",
-        modules: &["core", "error", "web"],
+        modules: &["core", "dial", "error", "web"],
         crates: AllBut(&["anyhow", "clap", "rcgen", "comfy_table", "indicatif"]),
     },
     Layer {
@@ -62,7 +64,11 @@ const LAYERS: [Layer; 17] = [
         crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]),
     },
     // HTTP by URL: what several edges need and none owns.
-    Layer { name: "web", modules: &["error"], crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]) },
+    Layer {
+        name: "web",
+        modules: &["dial", "error"],
+        crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]),
+    },
     // A server; shares no code with the rest.
     Layer {
         name: "sandbox",
@@ -83,15 +89,16 @@ const LAYERS: [Layer; 17] = [
     Layer {
         name: "lib",
         modules: &[
-            "cli", "cluster", "commands", "complete", "core", "error", "exec", "exit", "metrics", "notify", "probe", "sandbox",
-            "settings", "ui", "web",
+            "cli", "cluster", "commands", "complete", "core", "dial", "error", "exec", "exit", "metrics", "notify", "probe",
+            "sandbox", "settings", "ui", "web",
         ],
         crates: Only(&["clap"]),
     },
     Layer { name: "main", modules: &[], crates: Only(&["tidegate"]) },
 ];
 
-/// What only the edges name: kube, HTTP and TLS in `cluster`, tables in `ui`, a certificate authority in the sandbox.
+/// What only the edges name: kube in `cluster`, HTTP and TLS there, in `metrics` and in `dial`, tables in `ui`, a certificate
+/// authority in the sandbox.
 const EDGES: &[&str] = &[
     "anyhow",
     "clap",
@@ -314,7 +321,7 @@ fn foreign(layer: &Layer, path: &[String]) -> Option<String> {
 }
 
 /// The crates that a path can begin with.
-const DEPENDENCIES: [&str; 35] = [
+const DEPENDENCIES: [&str; 36] = [
     "anstream",
     "anstyle",
     "anyhow",
@@ -341,6 +348,7 @@ const DEPENDENCIES: [&str; 35] = [
     "rustix",
     "rustls",
     "rustls_platform_verifier",
+    "secrecy",
     "serde",
     "serde_json",
     "serde_yaml",

@@ -10,10 +10,10 @@ pub struct Evaluate {
     /// Service whose candidate is judged, for --require
     #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
-    /// Gate file: a perfspec.json or an slo.yaml
+    /// Gate file; `tidegate help gates` lists the formats
     #[arg(long, value_name = "FILE", conflicts_with = "require")]
     pub gate: Option<PathBuf>,
-    /// Queries of an slo.yaml's indicators
+    /// Queries of the gate file's indicators, where it has none of its own
     #[arg(long, value_name = "FILE", requires = "gate", hide_short_help = true)]
     pub sli: Option<PathBuf>,
     /// Requirement: `success-rate>=99`, `p95<500ms`, `error-rate<=stable+1%`; can be repeated
@@ -25,6 +25,9 @@ pub struct Evaluate {
     /// Destination to compare with; the stable side of the release where none is named
     #[arg(long, value_name = "NAME", requires = "require", hide_short_help = true)]
     pub stable: Option<String>,
+    /// Whose metrics --require reads: the mesh's, or those of an Envoy with Istio's cluster names
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Metrics::Istio, requires = "require", hide_short_help = true)]
+    pub metrics: Metrics,
     /// Measured values, in place of a source; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
@@ -37,18 +40,6 @@ pub struct Evaluate {
     /// Grade again what an earlier `-o json` was graded by
     #[arg(long, value_name = "FILE", conflicts_with_all = ["gate", "require", "service"], hide_short_help = true)]
     pub from_evidence: Option<PathBuf>,
-    /// URL of Prometheus; looked for in the cluster where none is given
-    #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true)]
-    pub prometheus: Option<String>,
-    /// File with a bearer token for Prometheus
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub prometheus_token_file: Option<PathBuf>,
-    /// File with the certificate authority of Prometheus
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub prometheus_ca: Option<PathBuf>,
-    /// Header for Prometheus, as `X-Scope-OrgID: team`; can be repeated
-    #[arg(long, value_name = "HEADER", hide_short_help = true)]
-    pub prometheus_header: Vec<String>,
     /// How far back to look
     #[arg(long, value_name = "DURATION", value_parser = super::duration, conflicts_with = "start")]
     pub timeframe: Option<Duration>,
@@ -73,6 +64,9 @@ pub struct Evaluate {
     /// Label for placeholders, as `k=v`; can be repeated
     #[arg(long, value_name = "LABEL", hide_short_help = true)]
     pub label: Vec<String>,
+    /// Argument of the gate file, as `k=v`; can be repeated
+    #[arg(long, value_name = "ARGUMENT", requires = "gate", hide_short_help = true)]
+    pub arg: Vec<String>,
     /// Verdict that fails: with `warning`, a warning exits with 11
     #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Fail, hide_short_help = true)]
     pub fail_on: FailOn,
@@ -91,6 +85,9 @@ pub struct Evaluate {
     /// Give up after this long
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration, hide_short_help = true)]
     pub timeout: Option<Duration>,
+    /// Where metrics come from
+    #[command(flatten)]
+    pub sources: super::Sources,
 }
 
 /// Judges of values of both sides
@@ -98,6 +95,15 @@ pub struct Evaluate {
 pub enum Judge {
     /// Kayenta's: the test of Mann and Whitney
     Kayenta,
+}
+
+/// Metrics of a mesh
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Metrics {
+    /// Istio's standard metrics: `istio_requests_total` and its like
+    Istio,
+    /// Envoy's cluster statistics: `envoy_cluster_upstream_rq` and its like
+    Envoy,
 }
 
 /// Verdicts that fail a command

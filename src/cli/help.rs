@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gitops|rbac|weights";
+pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gates|gitops|rbac|sources|tests|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -118,6 +118,23 @@ Examples:
 
 No data is never a pass: until there is enough, the verdict is inconclusive, and says how much is missing.";
 
+pub const LINT: &str = "\
+Check gate files: keys that nobody reads, limits that never hold or always do,
+queries that are no PromQL.
+
+Examples:
+  # One file, or all below a directory
+  tidegate lint perfspec.json
+  tidegate lint .
+
+  # In a pipeline: warnings fail, too
+  tidegate lint gates --strict -o json
+
+  # Windows must hold two scrapes
+  tidegate lint slo.yaml sli.yaml --scrape-interval 30s
+
+Exits with 2 where something is wrong. See `tidegate help gates`.";
+
 pub const COMPLETION: &str = "\
 Print the shell completion script.
 
@@ -163,15 +180,51 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 7] = [
+pub const TOPICS: [Topic; 10] = [
     Topic { name: "delivery", about: "projects, stages, and what lies where", text: DELIVERY },
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
     Topic { name: "formats", about: "the keys of -o json", text: FORMATS },
+    Topic { name: "gates", about: "the gate files that are read, and what differs", text: GATES },
     Topic { name: "gitops", about: "Argo CD, Flux, Helm and other owners", text: GITOPS },
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
+    Topic { name: "sources", about: "where the numbers of a gate come from", text: SOURCES },
+    Topic { name: "tests", about: "how a version is tested: tests.yaml", text: TESTS },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
 ];
+
+const TESTS: &str = "\
+A tests.yaml says how a stage tests a version; `add-resource` keeps it.
+
+  through: pods         the version's own pods, without traffic, by the API
+                        server; or service; or ingress; or `url: https://…`
+  timeout: 10s          of one request
+  functional:           each once, no failure allowed
+    path: /health       the health check comes first
+    checks:
+    - /carts/1/items
+    - {method: POST, path: /carts/1/items, headers: {X: y}, body: {n: 1}}
+  performance:          users who ask again and again
+    users: 10
+    loops: 500          or `duration: 2m`
+    think: 250ms        before each request
+    allowedErrors: 10%
+    requests: [/carts]
+
+These values of users, loops, think and allowedErrors hold where none are given,
+and without a file /health is asked. In a section or for both:
+  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL)]
+  command: k6 run load.js               a line for the shell
+  job: {image: k6:1, command: [k6, run], env: {A: b}, keep: true}
+  functional: none                      not at all
+Exit code 0 passes; JMeter's `summary =` line is counted against allowedErrors.
+
+Variables: TARGET_URL, SERVER_URL (host), SERVER_PORT, CHECK_PATH, PROJECT,
+STAGE, SERVICE, NAMESPACE, IMAGE, TAG, VUCount, LoopCount, ThinkTime, DT_LTN.
+A command reaches the version by a port on 127.0.0.1 that is open while it runs
+and passes requests on; a Job by its address in the cluster. Where the mesh lets
+in no plain text (STRICT), use `through: ingress`.
+";
 
 const DELIVERY: &str = "\
 An artifact walks through the stages of its project's shipyard:
@@ -228,13 +281,18 @@ that before the user's file.
 
 Variables:
   KUBECONFIG                kubeconfig files, as kubectl reads them
-  HTTPS_PROXY, NO_PROXY     the proxy to the API server; who is reached without
+  HTTPS_PROXY, HTTP_PROXY   the proxy to the API server and to metrics sources
+  NO_PROXY                  who is reached without
   TIDEGATE_NAMESPACE        --namespace
   TIDEGATE_CONTEXT          --context
   TIDEGATE_TIMEOUT          --timeout (otherwise 60s)
   TIDEGATE_REQUEST_TIMEOUT  --request-timeout (otherwise 30s)
   TIDEGATE_FIELD_MANAGER    --field-manager (otherwise tidegate)
   TIDEGATE_PROMETHEUS       evaluate --prometheus
+  TIDEGATE_PROMETHEUS_TOKEN, TIDEGATE_PROMETHEUS_BASIC
+                            its bearer token, or its user:password
+  TIDEGATE_DYNATRACE        evaluate --dynatrace
+  DT_API_TOKEN              the API token for Dynatrace
   TIDEGATE_BY               who changes something, for the history (otherwise
                             USER, LOGNAME or the user of the kubeconfig)
   NO_COLOR, CLICOLOR_FORCE  no colour; colour even where there is no terminal
@@ -252,6 +310,10 @@ Their keys are the flags' names:
   field-manager: tidegate
   # changes there need --yes, or an answer on a terminal
   protected-namespaces: [sockshop-production]
+  # where metrics come from; also prometheus-token-file, -basic-file, -ca, -cert,
+  # -key and -proxy, and dynatrace-token-file
+  prometheus: https://prometheus.example.com
+  dynatrace: https://abc12345.live.dynatrace.com
 ";
 
 const FORMATS: &str = "\
@@ -290,6 +352,11 @@ evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
   indicator     id, source, query, values, limits, score, maxScore, status, why,
                 breaches, compared, key
 
+lint: a list of findings
+  finding       file, format, severity (error, warning, note), message,
+                position {line, column}, pointer (RFC 6901; in a file of several
+                documents it begins with /0, /1 …)
+
 get projects: name, stages {stage, namespace}, resources
 get stages: project, name, namespace, deployment, test, approval, timeframe
 get services: project, service, stage, image, ready, replicas, url, gate
@@ -302,6 +369,33 @@ version: client, server
 
 Absent means unknown or not applicable. New keys may be added; the meaning of
 these stays.
+";
+
+const GATES: &str = "\
+evaluate --gate FILE tells the format by what the file holds.
+
+perfspec.json            keptn 0.2 to 0.5 (Pitometer): thresholds, points, a sum.
+                         No value is no pass; a threshold of 0 counts
+slo.yaml                 keptn 0.6 and later: criteria, weights, per cent.
+                         Its queries: --sli sli.yaml
+service-objectives.yaml  keptn 0.5: one upper limit a metric. Its queries:
+                         --sli service-indicators.yaml
+AnalysisTemplate         Argo Rollouts: conditions on a result, arguments with
+                         --arg k=v. The `count` measurements are taken at once,
+                         at the intervals before the window's end; NaN and an
+                         empty vector are not measured, and so inconclusive
+Canary, MetricTemplate   flagger: ranges. One check decides, not `threshold` of
+                         them; of several series each must hold. Templates in a
+                         file of their own: --sli templates.yaml
+canary configuration     Kayenta (JSON): metrics of two sides, compared by its
+                         judge. The values of both: --values FILE
+
+Two sources that are not Prometheus are asked: Dynatrace, and web pages. For
+others the values can be given with --values FILE. The same gate with the same
+values comes to the same verdict: -o json, then --from-evidence FILE.
+
+`tidegate lint FILE` says what in a file cannot be meant, and as a note what has
+another meaning here than where the file comes from.
 ";
 
 const GITOPS: &str = "\
@@ -347,7 +441,8 @@ const RBAC: &str = "\
 # Bind it to who runs tidegate. With --no-preflight the first rule is enough;
 # `status -A` needs list on all of these but namespaces, in a ClusterRole.
 # `evaluate` without --prometheus needs get on services and services/proxy where
-# Prometheus runs.
+# Prometheus runs; it reads the Secrets tidegate-prometheus and dynatrace of the
+# namespace, and keptn/dynatrace, where it may.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -395,9 +490,57 @@ rules:
 - apiGroups: [\"\"]
   resources: [pods/proxy, services/proxy]
   verbs: [get, create]
+# tests that are a Job
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create, delete]
+- apiGroups: [\"\"]
+  resources: [pods/log]
+  verbs: [get]
 - apiGroups: [\"\"]
   resources: [events]
   verbs: [list, create]
+";
+
+const SOURCES: &str = "\
+A gate's queries are asked side by side, each of the source that it names,
+within one deadline (--timeout). What is not answered is never a pass.
+
+Prometheus, Thanos, Mimir, VictoriaMetrics
+  --prometheus URL, else the settings' file, else the Secret of
+  `configure monitoring --in-cluster`, else what is found in the cluster.
+  --prometheus-token-file, -basic-file, -cert with -key, -ca, -header, -proxy.
+
+Dynatrace
+  --dynatrace URL with the token in DT_API_TOKEN or --dynatrace-token-file, else
+  the Secret `dynatrace` (DT_TENANT, DT_API_TOKEN) of the namespace or of keptn.
+  Its data are complete two minutes after the end of a window: they are waited
+  for, so give a --timeout of some minutes, or --start and --end.
+  A perfspec without entityIds and tags is about the service with the most
+  requests among those with the tags service:SERVICE and
+  environment:PROJECT-STAGE.
+
+In an sli.yaml a text is a query to Prometheus, or to Dynatrace where it has its
+form (metricSelector=..., SELECTOR?scope=..., MV2;, SLO;, PV2;, SECPV2;, USQL;)
+or no other source is named. A map names the source:
+
+  indicators:
+    requests: sum(rate(http_requests_total{job='$SERVICE'}[$DURATION_SECONDS]))
+    p95: {dynatrace: 'metricSelector=builtin:service.response.time:...'}
+    load:
+      web:
+        url: https://results.example.com/$STAGE/latest
+        headers: {Authorization: 'Bearer ${RESULTS_TOKEN}'}
+        jsonPath: $.p95          # true and false count as 1 and 0
+        timeout: 10s             # also: method, body
+    smoke: {command: [./smoke.sh, --quick]}
+    probe: {command: {run: [sh, -c, 'probe $SERVICE'], value: exitCode}}
+
+${VAR} in a URL or header is a variable of the environment. A command is run
+without a shell, and its number is the last line that it prints (or, where it
+says so, its exit code). It finds PROJECT, STAGE, SERVICE, LABEL_name, START,
+END and DURATION_SECONDS in its environment; at the deadline it is killed with
+all that it started.
 ";
 
 const WEIGHTS: &str = "\

@@ -1,23 +1,29 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
+mod configure;
 mod connection;
 mod delivery;
 mod evaluate;
 mod help;
+mod lint;
 mod project;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sources;
 
+pub use configure::{Configure, Monitoring, Scrape, Source as MonitoringSource};
 pub use connection::Connection;
 pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
-pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Report};
+pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
+pub use lint::Lint;
 pub use project::{
     AddResource, Apply, Create, CreateProject, Delete, DeleteProject, DeploymentStrategy, Get, Layout, List, Onboard,
     OnboardService,
 };
 #[cfg(feature = "sandbox")]
-pub use sandbox::{Sandbox, SandboxPlace};
+pub use sandbox::{Sandbox, SandboxPlace, Story};
+pub use sources::Sources;
 
 pub use crate::core::duration::parse as duration;
 use crate::core::select::RoutePick;
@@ -88,6 +94,9 @@ pub enum Command {
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
     Evaluate(Box<Deferred<Evaluate>>),
+    /// Check gate files
+    #[command(long_about = help::LINT)]
+    Lint(Box<Deferred<Lint>>),
     /// Send a new version through the stages of a project
     #[command(long_about = delivery::SEND, subcommand_required = true, arg_required_else_help = true)]
     Send {
@@ -142,6 +151,13 @@ pub enum Command {
     /// Add a file to a project
     #[command(long_about = project::ADD_RESOURCE)]
     AddResource(Box<Deferred<AddResource>>),
+    /// Say where metrics come from
+    #[command(long_about = configure::ABOUT, subcommand_required = true, arg_required_else_help = true)]
+    Configure {
+        /// What to say
+        #[command(subcommand)]
+        command: Configure,
+    },
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -150,10 +166,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Sandbox,
     },
-    /// Show a release from start to end in a sandbox of its own
+    /// Show a delivery from start to end in a sandbox of its own
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::DEMO)]
-    Demo,
+    Demo {
+        /// What to show
+        #[arg(value_name = "STORY", value_enum, default_value_t = Story::Delivery)]
+        story: Story,
+    },
     /// Print the shell completion script
     #[command(long_about = help::COMPLETION)]
     Completion {
@@ -174,7 +194,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: delivery, exit-codes, environment, formats, gitops, rbac, weights
+        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, sources, tests, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },

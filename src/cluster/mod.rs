@@ -1,14 +1,14 @@
 //! The API server: the only place that names `kube`.
 //!
-//! kube finds and reads the kubeconfig, authenticates and builds the TLS configuration. The connection itself is ours
-//! ([`connect`] says why), and so are the requests ([`api`]): objects stay the JSON that the server sent.
+//! kube knows what a kubeconfig may hold. Who we are ([`credential`]) and the connection ([`connect`] says why) are ours, and
+//! so are the requests ([`api`]): objects stay the JSON that the server sent.
 
 mod api;
 mod connect;
 mod credential;
 mod kubeconfig;
 mod narrow;
-mod proxy;
+mod plugin;
 mod read;
 mod relay;
 mod resources;

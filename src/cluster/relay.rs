@@ -4,11 +4,11 @@
 
 use super::connect::Cluster;
 use super::service::ServicePort;
-use super::{api, wording};
+use super::wording;
 use crate::error::{Error, Kind, Result};
 use crate::web::{Answer, Call, late};
-use http::{Request, header};
-use kube::client::Body;
+use http::header;
+use http_body_util::Full;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -65,13 +65,13 @@ impl Cluster {
 
     async fn once(&self, path: &str, call: Call) -> Result<Answer> {
         let lost = |why: &str| Error::new(Kind::Unreachable, why.to_owned());
-        let mut request = Request::builder().method(&call.method).uri(path).header(header::USER_AGENT, api::USER_AGENT);
+        let mut request = self.begin(&call.method, path).await?;
         for (name, value) in call.headers.iter().filter(|(name, _)| !is_ours(name)) {
             request = request.header(name, value);
         }
-        let request = request.body(Body::from(call.body.to_vec())).map_err(|error| lost(&error.to_string()))?;
+        let request = request.body(Full::new(call.body)).map_err(|error| lost(&error.to_string()))?;
         let exchange = async {
-            let response = self.client.send(request).await.map_err(|error| lost(&wording::innermost(&error)))?;
+            let response = self.send(request).await.map_err(|error| lost(&wording::innermost(&error)))?;
             Answer::read(response, call.keep).await.map_err(|error| lost(&wording::innermost(&error)))
         };
         let limit = call.timeout.min(Duration::from_secs(86_400));

@@ -1,12 +1,14 @@
 //! One file a command: arguments in, report out.
 
 mod change;
+mod configure;
 mod delivery;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod evaluate;
 mod help;
 mod history;
+mod lint;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -71,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Ok(())
         }
         Command::Help { topic } => help::run(&context.ui, &topic),
+        Command::Lint(arguments) => lint::run(&context, &arguments.0),
         Command::Version { client: true, output } => version::client(&context.ui, output),
         command => asynchronous(&context, command, writes),
     };
@@ -130,13 +133,14 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Get { command } => delivery::get(context, command).await,
         Command::Onboard { command } => delivery::onboard(context, command).await,
         Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
+        Command::Configure { command } => configure::run(context, command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
         #[cfg(feature = "sandbox")]
-        Command::Demo => demo::run(context).await,
+        Command::Demo { story } => demo::run(context, story).await,
         // These need no runtime and were answered before.
-        Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } => Ok(()),
+        Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } | Command::Lint(_) => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::locate;
 pub use super::locate::Position;
+use crate::core::gate::{number, promql};
 use crate::core::suggest;
 use crate::error::Error;
 use serde::Serialize;
@@ -11,10 +12,26 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// It is read, and means something else here than where it comes from, or nothing.
+    Note,
     /// It means something else than most people would read, or nothing.
     Warning,
     /// It is wrong.
     Error,
+}
+
+/// What the findings depend on besides the file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How often the source looks at its targets, in seconds.
+    pub scrape_interval: f64,
+}
+
+impl Default for Options {
+    /// Every 15 seconds, as most installations have it.
+    fn default() -> Self {
+        Self { scrape_interval: 15.0 }
+    }
 }
 
 /// One finding.
@@ -33,9 +50,15 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether it is at least as bad as this.
+    pub fn is(&self, severity: Severity) -> bool {
+        self.severity >= severity
+    }
+
     /// The finding in the manner of compilers: `file:line:column: severity: message`, the line, a caret.
     pub fn render(&self, file: &str, text: &str) -> String {
         let word = match self.severity {
+            Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
@@ -48,9 +71,52 @@ impl Finding {
 
 /// Collects the findings of one file while it is read.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Finding>);
+pub(crate) struct Findings {
+    /// The findings; of those that point at a character of a text, how many stand before it.
+    list: Vec<(Finding, Option<usize>)>,
+    /// What they depend on besides the file.
+    pub options: Options,
+}
 
 impl Findings {
+    /// What is wrong with the PromQL at `pointer`.
+    pub fn promql(&mut self, pointer: &str, query: &str) {
+        let checked = promql::check(query);
+        for problem in checked.unknown {
+            self.inside(Severity::Warning, pointer, problem.at, problem.message);
+        }
+        if let Some(problem) = checked.error {
+            self.inside(Severity::Error, pointer, problem.at, format!("this is not PromQL: {}", problem.message));
+        }
+        let scrape = self.options.scrape_interval;
+        for range in checked.ranges.iter().filter(|range| range.seconds < 2.0 * scrape) {
+            let (length, scrape) = (number::text(range.seconds), number::text(scrape));
+            let message =
+                format!("a window of {length} s has room for fewer than two scrapes, one every {scrape} s: no rate can be told");
+            self.inside(Severity::Warning, pointer, range.at, message);
+        }
+    }
+
+    /// A finding at a character of the text at `pointer`.
+    pub fn inside(&mut self, severity: Severity, pointer: &str, before: usize, message: String) {
+        self.add(severity, pointer.to_owned(), message);
+        if let Some((_, inside)) = self.list.last_mut() {
+            *inside = Some(before);
+        }
+    }
+
+    /// What the notes say, each once.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.list.iter().filter(|(finding, _)| finding.severity == Severity::Note);
+        let mut said: Vec<String> = Vec::new();
+        for (note, _) in notes {
+            if !said.contains(&note.message) {
+                said.push(note.message.clone());
+            }
+        }
+        said
+    }
+
     /// Something wrong.
     pub fn error(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.add(Severity::Error, pointer.into(), message.into());
@@ -61,14 +127,19 @@ impl Findings {
         self.add(Severity::Warning, pointer.into(), message.into());
     }
 
+    /// Something that has another meaning here.
+    pub fn note(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.add(Severity::Note, pointer.into(), message.into());
+    }
+
     /// A text that cannot be read at all.
     pub fn syntax(&mut self, line: usize, column: usize, message: impl Into<String>) {
         let position = Some(Position { line: line.max(1), column: column.max(1) });
-        self.0.push(Finding { severity: Severity::Error, pointer: String::new(), position, message: message.into() });
+        self.list.push((Finding { severity: Severity::Error, pointer: String::new(), position, message: message.into() }, None));
     }
 
     fn add(&mut self, severity: Severity, pointer: String, message: String) {
-        self.0.push(Finding { severity, pointer, position: None, message });
+        self.list.push((Finding { severity, pointer, position: None, message }, None));
     }
 
     /// Refuses the keys of `map` that are not among `known`. A misspelt key is a limit that is never checked.
@@ -99,11 +170,14 @@ impl Findings {
         for pointer in &places.repeated {
             self.error(pointer.clone(), "this key is written twice; only one of them would count");
         }
-        for finding in &mut self.0 {
-            finding.position = finding.position.or_else(|| places.nearest(&finding.pointer));
-        }
-        self.0.sort_by_key(|finding| finding.position.map_or((0, 0), |at| (at.line, at.column)));
-        self.0
+        let located = self.list.into_iter().map(|(mut finding, before)| {
+            let inside = before.and_then(|before| places.inside(text, &finding.pointer, before));
+            finding.position = finding.position.or(inside).or_else(|| places.nearest(&finding.pointer));
+            finding
+        });
+        let mut findings: Vec<Finding> = located.collect();
+        findings.sort_by_key(|finding| finding.position.map_or((0, 0), |at| (at.line, at.column)));
+        findings
     }
 }
 

@@ -1,8 +1,12 @@
-//! Where in a file's text something stands. JSON is read as the YAML that it is.
+//! Where in a gate file's text something stands. JSON is read as the YAML that it is.
+//!
+//! In a file of several YAML documents each is an entry of a list: the pointers of the second one begin with `/1`.
 
-use granit_parser::{Event, Marker, Parser};
+use granit_parser::{Event, Marker, Parser, ScalarStyle};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+mod written;
 
 /// A place in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +21,8 @@ pub struct Position {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     by_pointer: BTreeMap<String, Position>,
+    /// Where the texts begin, with their quotes, and how they are written.
+    texts: BTreeMap<String, (Position, ScalarStyle)>,
     /// The keys that their map has before.
     pub repeated: Vec<String>,
 }
@@ -35,35 +41,67 @@ impl Places {
     }
 }
 
+impl Places {
+    /// The place of a character of a text: of the one that has `before` others before it. Where the text at `pointer` is
+    /// written in a way that hides it, the place of the text.
+    pub fn inside(&self, source: &str, pointer: &str, before: usize) -> Option<Position> {
+        let (start, style) = self.texts.get(pointer)?;
+        Some(written::character(source, *start, *style, before).unwrap_or(*start))
+    }
+}
+
 /// A collection that is being read.
 enum Frame {
     List { pointer: String, next: usize },
     Map { pointer: String, key: Option<String>, seen: BTreeSet<String> },
 }
 
+/// What lies deeper no reader takes.
+const DEPTH: usize = 128;
+
 /// Finds the places of `text`, as far as it can be read.
 pub(crate) fn places(text: &str) -> Places {
     let mut places = Places::default();
     let mut frames: Vec<Frame> = Vec::new();
-    for next in Parser::new_from_str(text) {
-        let Ok((event, span)) = next else { break };
+    let mut depth = 0;
+    let mut shallow = |event: &Event<'_>| {
         match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            _ => {}
+        }
+        depth <= DEPTH
+    };
+    let events = Parser::new_from_str(text).map_while(Result::ok).take_while(|(event, _)| shallow(event));
+    let events: Vec<_> = events.collect();
+    let many = events.iter().filter(|(event, _)| matches!(event, Event::DocumentStart(..))).count() > 1;
+    let mut documents = 0;
+    let mut root = String::new();
+    for (event, span) in events {
+        match event {
+            Event::DocumentStart(..) => {
+                root = if many { format!("/{documents}") } else { String::new() };
+                documents += 1;
+            }
             Event::Scalar(value, ..) if is_key(&mut frames, &value, &span.start, &mut places) => {}
-            Event::Scalar(..) | Event::Alias(..) => {
-                begin(&mut frames, &span.start, &mut places);
+            Event::Scalar(_, style, ..) => {
+                let pointer = begin(&mut frames, &root, &span.start, &mut places);
+                places.texts.insert(pointer, (position(&span.start), style));
+            }
+            Event::Alias(..) => {
+                begin(&mut frames, &root, &span.start, &mut places);
             }
             Event::SequenceStart(..) => {
-                let pointer = begin(&mut frames, &span.start, &mut places);
+                let pointer = begin(&mut frames, &root, &span.start, &mut places);
                 frames.push(Frame::List { pointer, next: 0 });
             }
             Event::MappingStart(..) => {
-                let pointer = begin(&mut frames, &span.start, &mut places);
+                let pointer = begin(&mut frames, &root, &span.start, &mut places);
                 frames.push(Frame::Map { pointer, key: None, seen: BTreeSet::new() });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 frames.pop();
             }
-            Event::DocumentEnd => break,
             _ => {}
         }
     }
@@ -83,11 +121,11 @@ fn is_key(frames: &mut [Frame], value: &str, start: &Marker, places: &mut Places
 }
 
 /// The pointer of the value that begins here. A map's values stand where their keys do.
-fn begin(frames: &mut [Frame], start: &Marker, places: &mut Places) -> String {
+fn begin(frames: &mut [Frame], root: &str, start: &Marker, places: &mut Places) -> String {
     match frames.last_mut() {
         None => {
-            places.by_pointer.insert(String::new(), position(start));
-            String::new()
+            places.by_pointer.insert(root.to_owned(), position(start));
+            root.to_owned()
         }
         Some(Frame::List { pointer, next }) => {
             let own = super::lint::join(pointer, *next);
@@ -130,6 +168,28 @@ mod tests {
         assert_eq!(at(yaml, "/objectives/0/pass/0/criteria/0"), Some((5, 7)));
         assert_eq!(at(yaml, "/objectives/0/sli"), Some((2, 3)));
         assert_eq!(at("", "/x"), None);
+    }
+
+    #[test]
+    fn each_document_is_an_entry() {
+        let yaml = "---\na: 1\n---\n- b\n- c: 1\n";
+        assert_eq!((at(yaml, "/0/a"), at(yaml, "/1/1/c")), (Some((2, 1)), Some((5, 3))));
+        assert_eq!(at("---\na: 1\n", "/a"), Some((2, 1)));
+    }
+
+    #[test]
+    fn characters_of_texts_however_they_are_written() {
+        let inside =
+            |text: &str, pointer: &str, before: usize| places(text).inside(text, pointer, before).map(|at| (at.line, at.column));
+        // The text is `a"é(x`; its `(` is the fourth character.
+        assert_eq!(inside(r#"{"q": "a\"\u00e9(x"}"#, "/q", 3), Some((1, 17)));
+        assert_eq!(inside("q: a\"é(x\n", "/q", 3), Some((1, 7)));
+        assert_eq!(inside("q: 'a''é(x'\n", "/q", 3), Some((1, 9)));
+        assert_eq!(inside("- q: |\n    sum(\n      x)\n", "/0/q", 7), Some((3, 7)));
+        assert_eq!(inside("q: >-\n  sum(\n  x)\n", "/q", 5), Some((3, 3)));
+        assert_eq!(inside("q: sum(\n  x)\n", "/q", 5), Some((2, 3)));
+        assert_eq!(inside("q: a", "/q", 1), Some((1, 5)), "the end");
+        assert_eq!(inside("q: a", "/p", 9), None);
     }
 
     #[test]

@@ -47,6 +47,6 @@ impl Prometheus<'_> {
         fields.push(("timeout".into(), format!("{:.0}s", self.patience.max(1.0))));
         let length: usize = fields.iter().map(|(_, value)| value.len()).sum();
         let method = if length > LONGEST_GET { Method::POST } else { Method::GET };
-        self.transport.send(&Ask { method, path: path.to_owned(), fields }).await
+        self.transport.send(&Ask { method, path: path.to_owned(), fields, body: None }).await
     }
 }

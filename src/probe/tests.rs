@@ -135,7 +135,7 @@ fn functional_checks_are_sent_once_each_in_order() {
     let text = "functional: {checks: [/a, {method: POST, path: '/b?x=1', headers: {X-Test: yes it is}, body: {n: 1}}]}";
     let (tally, passed, reason) = probed(&server, &functional(text), soon(LONG));
     assert!(passed, "{reason}");
-    assert_eq!((tally.requests, reason.as_str()), (3, "3 of 3 checks ok (tests.yaml)"));
+    assert_eq!((tally.requests, reason.as_str()), (3, "functional: 3 of 3 checks ok (tests.yaml)"));
     let requests = server.requests.lock().expect("not poisoned");
     let lines: Vec<&str> = requests.iter().map(|one| one.line.as_str()).collect();
     assert_eq!(lines, ["GET /health", "GET /a", "POST /b?x=1"]);
@@ -147,7 +147,7 @@ fn functional_checks_are_sent_once_each_in_order() {
 fn a_sick_version_is_asked_nothing_more() {
     let server = Server::new(|_, _| Act::Answer(503, "down".into()));
     let (_, passed, reason) = probed(&server, &performance("performance: {users: 3}"), soon(LONG));
-    assert_eq!((passed, reason.as_str()), (false, "the health check failed: GET /health: HTTP 503 (tests.yaml)"));
+    assert_eq!((passed, reason.as_str()), (false, "performance: the health check failed: GET /health: HTTP 503 (tests.yaml)"));
     assert_eq!(server.count(), 1);
 }
 
@@ -162,7 +162,7 @@ fn any_failing_check_fails_and_the_others_are_asked() {
     let text = "timeout: 200ms\nfunctional: {checks: [/hang, /break, /missing, /fine]}";
     let (tally, passed, reason) = probed(&server, &functional(text), soon(LONG));
     assert!(!passed);
-    assert_eq!(reason, "3 of 5 checks failed: GET /hang: no answer within 0.2 s (tests.yaml)");
+    assert_eq!(reason, "functional: 3 of 5 checks failed: GET /hang: no answer within 0.2 s (tests.yaml)");
     assert_eq!((tally.requests, tally.reasons.get("HTTP 404")), (5, Some(&1)));
     assert_eq!(tally.reasons.len(), 3, "{:?}", tally.reasons);
 }
@@ -173,7 +173,7 @@ fn nobody_there_is_a_failure_and_not_an_error() {
     let server = Server { url: format!("http://{closed}"), requests: Arc::default() };
     let (_, passed, reason) = probed(&server, &functional("functional: {}"), soon(LONG));
     assert!(!passed);
-    assert_eq!(reason, "the health check failed: GET /health: connection refused (tests.yaml)");
+    assert_eq!(reason, "functional: the health check failed: GET /health: connection refused (tests.yaml)");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_load_is_users_times_loops() {
     assert!(passed, "{reason}");
     // The health check, and 5 × 20 × 2.
     assert_eq!((tally.requests, tally.failed, server.count()), (201, 0, 201));
-    assert!(reason.starts_with("201 requests, 0 failed (0 %, allowed 10 %), p50 "), "{reason}");
+    assert!(reason.starts_with("performance: 201 requests, 0 failed (0 %, allowed 10 %), p50 "), "{reason}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn tests_that_hang_end_with_their_deadline() {
     let plan = performance("timeout: 1h\nperformance: {users: 2, loops: 10, think: 0s}");
     let (tally, passed, reason) = probed(&server, &plan, soon(Duration::from_millis(1500)));
     assert!(tally.late && !passed);
-    assert_eq!(reason, "did not end in time: 3 requests were sent (tests.yaml)");
+    assert_eq!(reason, "performance: did not end in time: 3 requests were sent (tests.yaml)");
 }
 
 #[test]

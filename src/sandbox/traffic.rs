@@ -16,19 +16,18 @@
 //! | a tag with `errN` (`2.0-err5`, `err0.5`) | N % of the answers are 500 |
 //! | all others | answers in 30 to 50 ms, one in fifty in 60 to 100 ms |
 //!
-//! Words are separated by `-` and combine: `2.0-lat250-err5`. `/health` is answered at once and without an error by all
-//! that run.
+//! Words are separated by `-` and combine: `2.0-lat250-err5`. All that run answer `/health` without errors.
 //!
 //! Requests of real clients ([`Visit`]) meet the same routes and the same pods, and count as the simulated ones do.
 //!
-//! An application counts its requests, too, but for its health, as carts of the sock shop does:
-//! `request_latency_seconds_sum` and `_count`. Every pod is scraped once for each Service that selects it, as the job
+//! An application counts its requests, too, as carts of the sock shop does: `requests_latency_seconds_sum` and `_count`.
+//! Every pod is scraped once for each Service that selects it, as the job
 //! `SERVICE-NAMESPACE` with the labels `namespace`, `pod`, `instance`, `deployment` and `version`, so that a slow version
 //! shows as soon as anything asks it, whatever its share of the traffic is. Scraping through the ingress, as keptn did,
 //! would mix the counters of both colours.
 //!
-//! All of it is reproducible: what looks random comes from
-//! a generator with a fixed seed, and shares are kept exact in the long run.
+//! All of it is reproducible: what looks random comes from a generator with a fixed seed, and shares are kept exact in
+//! the long run.
 mod endpoints;
 mod ingress;
 mod meter;
@@ -148,7 +147,7 @@ impl Traffic {
     /// Counts requests that end in one place; `key` names their splits.
     fn answer(&mut self, end: &End, key: &str, requests: u64, seen: Seen<'_>, db: &mut Tsdb) {
         let Seen { client, asked, mirrored } = seen;
-        let outcome = Outcome { client, asked, service: None, workload: None, code: 503, flags: "-", mirrored, health: false };
+        let outcome = Outcome { client, asked, service: None, workload: None, code: 503, flags: "-", mirrored };
         match &end.answer {
             Answer::Proxy { code, flags, service } => {
                 let outcome = Outcome { service: service.as_ref(), code: *code, flags, ..outcome };

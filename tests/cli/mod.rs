@@ -1,27 +1,35 @@
 //! The commands, as a user runs them, against the sandbox.
 
 mod bad_input;
+mod configure;
 mod confirm;
 mod connect;
+mod credentials;
 mod delivery;
+mod demo;
 mod dry_run;
+mod dynatrace;
 mod earlier;
 mod errors;
 mod evaluate;
 mod exit_codes;
+mod gates;
 mod group;
 mod help;
 mod history;
 mod interrupt;
+mod lint;
 mod output;
 mod preflight;
 mod project;
 mod promote;
+mod require;
 mod rollback;
 mod routes;
 mod services;
 mod settings;
 mod shift;
+mod sources;
 mod status;
 mod versions;
 mod warnings;

@@ -2,7 +2,9 @@
 
 use super::project::Project;
 use super::store::{Kept, short};
+use crate::cli::{self, Metrics};
 use crate::commands::Context;
+use crate::commands::evaluate::given::sources;
 use crate::commands::evaluate::question::{Question, Sources, Span};
 use crate::core::delivery::run::{Gate, Outcome, Place, Run, StageRun};
 use crate::core::delivery::shipyard::TestStrategy;
@@ -11,13 +13,18 @@ use crate::core::gate::placeholders::{Context as Placeholders, Environment};
 use crate::core::gate::sli::Sli;
 use crate::core::gate::{self, legacy};
 use crate::error::{Error, Kind, Result};
-use crate::metrics::Access;
 use crate::settings::Settings;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The gate files of a service, the first that there is counts; each with the file that has its queries.
-const FILES: [(&str, Option<&str>); 3] =
-    [("perfspec.json", None), ("slo.yaml", Some("sli.yaml")), ("service-objectives.yaml", Some("service-indicators.yaml"))];
+const FILES: [(&str, Option<&str>); 5] = [
+    ("perfspec.json", None),
+    ("slo.yaml", Some("sli.yaml")),
+    ("service-objectives.yaml", Some("service-indicators.yaml")),
+    ("analysistemplate.yaml", None),
+    ("metrictemplate.yaml", None),
+];
 
 /// The pause between two looks while too little is known.
 const LOOK: Duration = Duration::from_secs(5);
@@ -80,6 +87,7 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, previous: &[Previous],
         environment: Environment::Namespace,
         ..Placeholders::default()
     };
+    let configured = sources(&cli::Sources::default(), settings)?;
     Ok(Question {
         gate,
         sli,
@@ -87,13 +95,12 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, previous: &[Previous],
         service: Some(format!("{}.{}", run.service, stage.namespace)),
         candidate: before.and_then(|before| before.to.clone()),
         stable: before.and_then(|before| before.serving.clone()),
+        arguments: BTreeMap::new(),
+        metrics: Metrics::Istio,
         // Measured back from the source's own present: its clock need not agree with this one.
         span: Span { length: elapsed(stage), start: None, end: None },
         previous,
-        sources: Sources {
-            prometheus: run.terms.prometheus.clone(),
-            access: Access { timeout: settings.connection.request_timeout, ..Access::default() },
-        },
+        sources: Sources { prometheus: run.terms.prometheus.clone().or_else(|| configured.prometheus.clone()), ..configured },
     })
 }
 

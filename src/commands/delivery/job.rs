@@ -83,8 +83,8 @@ async fn wait(cluster: &Cluster, target: &Target, name: &str, deadline: Instant)
 }
 
 async fn output(cluster: &Cluster, target: &Target, pods: &[Value]) -> Vec<String> {
-    let names = pods.iter().filter_map(|pod| pod.pointer("/metadata/name").and_then(Value::as_str));
-    let Some(pod) = names.last() else { return Vec::new() };
+    let mut names = pods.iter().filter_map(|pod| pod.pointer("/metadata/name").and_then(Value::as_str));
+    let Some(pod) = names.next_back() else { return Vec::new() };
     match cluster.logs(&target.namespace, pod, job::CONTAINER, KEPT_LINES).await {
         Ok(text) => text.lines().map(str::to_owned).collect(),
         Err(error) => vec![format!("(its output cannot be read: {})", error.message)],

@@ -37,7 +37,7 @@ pub async fn run(context: &Context, arguments: AddResource) -> Result<()> {
 /// Refuses a gate file that could not be read when it is needed.
 pub(super) fn checked(file: &str, name: &str, text: &str) -> Result<()> {
     match name {
-        "perfspec.json" | "slo.yaml" => Gate::parse(file, text).map(|_| ()),
+        "perfspec.json" | "slo.yaml" | "analysistemplate.yaml" | "metrictemplate.yaml" => Gate::parse(file, text).map(|_| ()),
         "sli.yaml" => Sli::parse(file, text).map(|_| ()),
         _ => Ok(()),
     }
@@ -48,6 +48,15 @@ pub(super) fn gate_name(path: &Path, text: &str) -> Result<&'static str> {
     Ok(match Gate::parse(&path.display().to_string(), text)? {
         Gate::Perfspec(_) => "perfspec.json",
         Gate::Slo(_) | Gate::Require(_) => "slo.yaml",
+        Gate::Argo(_) => "analysistemplate.yaml",
+        Gate::Flagger(_) => "metrictemplate.yaml",
+        Gate::Kayenta(_) => {
+            return Err(Error::usage(format!(
+                "{} cannot be the gate of a stage: it compares two series of values",
+                path.display()
+            ))
+            .hint("write its limits as `--require`, or as an slo.yaml"));
+        }
     })
 }
 

@@ -1,5 +1,6 @@
 //! `evaluate`: may this version have the traffic?
 
+pub mod given;
 mod history;
 mod judge;
 pub(super) mod question;
@@ -13,19 +14,23 @@ use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Evaluation, Evidence};
 use crate::core::gate::placeholders::Context as Placeholders;
+use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
-use crate::core::gate::values::{self, Values};
+use crate::core::gate::values::{self, Pair, Values};
 use crate::core::gate::{self, Gate};
+use crate::core::lint::{Options, Severity};
 use crate::error::{Error, Result};
-use crate::metrics::Access;
 use crate::settings::Settings;
+pub use given::sources;
 use history::History;
-use question::{Question, Sources, Span};
+pub use question::Sources;
+use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
+pub use source::{DYNATRACE_SECRET, PROMETHEUS_SECRET, reachable};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The window where none is given, as keptn's.
@@ -83,21 +88,27 @@ fn graded(question: Question, given: Values) -> Result<Evaluation> {
     if matches!(question.gate, Gate::Require(_)) {
         return Err(Error::usage("--require is measured; --values goes with --gate or --judge"));
     }
-    if let Some(pair) = given.pairs.first() {
-        return Err(Error::usage(format!("`{}` has values of both sides, and a gate file grades one", pair.metric))
-            .hint("`--judge kayenta` compares them"));
+    let mut answers = given.answers;
+    match (&question.gate, answers.first(), given.pairs.first()) {
+        (Gate::Kayenta(_), Some(answer), _) => {
+            let message = format!("`{}` has no values of both sides, which a canary configuration compares", answer.id);
+            return Err(Error::usage(message).hint("they are `{\"metric\": {\"control\": […], \"experiment\": […]}}`"));
+        }
+        (Gate::Kayenta(_), None, _) => answers = given.pairs.iter().map(Pair::answer).collect(),
+        (_, _, Some(pair)) => {
+            return Err(Error::usage(format!("`{}` has values of both sides, and this gate file grades one", pair.metric))
+                .hint("`--judge kayenta` compares them"));
+        }
+        (_, _, None) => {}
     }
-    let evidence = Evidence { window: question.window().ok(), answers: given.answers, previous: question.previous };
+    let (window, previous) = (question.window().ok(), question.previous);
+    let evidence = Evidence { window, answers, previous, arguments: question.arguments };
     Ok(question.gate.grade(evidence))
 }
 
 /// What the arguments ask for.
 fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Result<Question> {
-    let gate = read(context, arguments)?;
-    let sli = match &arguments.sli {
-        Some(file) => Some(Sli::parse(&title(file), &text_of(file)?)?),
-        None => None,
-    };
+    let (gate, sli) = read(context, arguments)?;
     let label = |text: &String| pair(text, '=', "K=V");
     let placeholders = Placeholders {
         project: arguments.project.clone(),
@@ -120,33 +131,42 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         gate,
         sli,
         placeholders,
+        arguments: arguments.arg.iter().map(label).collect::<Result<_>>()?,
         service: arguments.service.clone(),
         candidate: arguments.candidate.clone(),
         stable: arguments.stable.clone(),
+        metrics: arguments.metrics,
         span,
-        sources: Sources { prometheus: arguments.prometheus.clone(), access: access(arguments, settings)? },
+        sources: sources(&arguments.sources, settings)?,
     })
 }
 
 /// Reads the gate; what is doubtful in its file is a warning.
-fn read(context: &Context, arguments: &Evaluate) -> Result<Gate> {
+fn read(context: &Context, arguments: &Evaluate) -> Result<(Gate, Option<Sli>)> {
     let Some(file) = &arguments.gate else {
         let gate = Gate::require(arguments.require.iter().map(String::as_str));
-        return gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"));
+        return Ok((gate.map_err(|error| error.hint("`tidegate help evaluate` has examples"))?, None));
     };
-    let text = text_of(file)?;
-    let name = title(file);
-    let gate = Gate::parse(&name, &text)?;
-    Gate::lint(&text).iter().for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
-    Ok(gate)
+    let read = |file: &PathBuf| -> Result<_> { Ok((title(file), text_of(file)?)) };
+    let (name, text) = read(file)?;
+    let queries = arguments.sli.as_ref().map(read).transpose()?;
+    let queries = queries.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+    let read = Gate::read((&name, &text), queries)?;
+    let findings = Kind::likely(&text).lint(&text, queries.map(|(_, text)| text), Options::default());
+    // Notes are told with the answer.
+    findings
+        .iter()
+        .filter(|finding| finding.is(Severity::Warning))
+        .for_each(|finding| context.ui.say(&format!("{}\n", finding.render(&name, &text))));
+    Ok(read)
 }
 
 /// What errors call a file.
-fn title(file: &Path) -> String {
+pub(super) fn title(file: &Path) -> String {
     if file == Path::new("-") { "standard input".into() } else { file.display().to_string() }
 }
 
-fn text_of(file: &Path) -> Result<String> {
+pub(super) fn text_of(file: &Path) -> Result<String> {
     let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string());
     if file == Path::new("-") {
         let mut text = String::new();
@@ -171,17 +191,6 @@ fn body(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|_| "the answer is no JSON".into())
 }
 
-/// What the URL of Prometheus needs beside it.
-fn access(arguments: &Evaluate, settings: &Settings) -> Result<Access> {
-    let header = |text: &String| pair(text, ':', "NAME: VALUE");
-    Ok(Access {
-        token: arguments.prometheus_token_file.as_deref().map(text_of).transpose()?,
-        headers: arguments.prometheus_header.iter().map(header).collect::<Result<_>>()?,
-        certificate_authority: arguments.prometheus_ca.clone(),
-        timeout: settings.connection.request_timeout,
-    })
-}
-
 /// Prints what would be asked.
 async fn show(context: &Context, question: &Question, settings: &Settings) -> Result<()> {
     let queries = match &question.gate {
@@ -195,7 +204,7 @@ async fn show(context: &Context, question: &Question, settings: &Settings) -> Re
             }
             queries
         }
-        _ => question.queries(question.window()?)?,
+        _ => question.queries(question.window()?)?.into_iter().map(|(id, query)| (id, query.line())).collect(),
     };
     queries.iter().for_each(|(id, query)| context.ui.answer(&format!("{id}\t{query}\n")));
     Ok(())

@@ -1,14 +1,17 @@
 //! What is asked of the metrics, whoever asks it.
 
 use super::source::Source;
+use crate::cli::Metrics;
 use crate::commands::Context;
+use crate::core::gate::Gate;
 use crate::core::gate::evaluation::{Evaluation, Evidence, Previous, Verdict, Window};
 use crate::core::gate::placeholders::Context as Placeholders;
+use crate::core::gate::query::Query;
 use crate::core::gate::sli::Sli;
-use crate::core::gate::{Gate, perfspec};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks while too little is known.
@@ -23,12 +26,16 @@ pub struct Question {
     pub sli: Option<Sli>,
     /// What placeholders stand for. The length of the window is added when it is known.
     pub placeholders: Placeholders,
+    /// The arguments of a gate file that has some.
+    pub arguments: BTreeMap<String, String>,
     /// Whose release the terms of `--require` judge.
     pub service: Option<String>,
     /// The destination that is judged, where the release does not say it.
     pub candidate: Option<String>,
     /// The destination to compare with, where the release does not say it.
     pub stable: Option<String>,
+    /// Whose metrics the terms of `--require` are read from.
+    pub metrics: Metrics,
     /// When.
     pub span: Span,
     /// Earlier evaluations, newest first.
@@ -67,6 +74,17 @@ pub struct Sources {
     pub prometheus: Option<String>,
     /// What its URL needs beside it.
     pub access: Access,
+    /// The address of Dynatrace; looked for in the cluster where there is none.
+    pub dynatrace: Option<String>,
+    /// The API token for it.
+    pub dynatrace_token: Option<String>,
+}
+
+impl Sources {
+    /// Whether Dynatrace is the only one that is named.
+    pub fn only_dynatrace(&self) -> bool {
+        self.dynatrace.is_some() && self.prometheus.is_none()
+    }
 }
 
 impl Question {
@@ -79,28 +97,21 @@ impl Question {
     ///
     /// # Errors
     /// `Usage` for an indicator without a query and a placeholder that stands for nothing.
-    pub fn queries(&self, window: Window) -> Result<Vec<(String, String)>> {
+    pub fn queries(&self, window: Window) -> Result<Vec<(String, Query)>> {
         let placeholders = Placeholders { seconds: Some(super::seconds(window.end - window.start)), ..self.placeholders.clone() };
         match &self.gate {
-            Gate::Perfspec(spec) => {
-                let queries = spec.clone().resolve(&placeholders)?.queries()?;
-                let one = |(id, query)| match query {
-                    perfspec::Query::Prometheus(text) => Ok((id, text)),
-                    other => Err(Error::usage(format!(
-                        "indicator `{id}` asks Dynatrace ({}), which tidegate cannot ask yet",
-                        other.line()
-                    ))
-                    .hint("give its values with `--values FILE`")),
-                };
-                queries.into_iter().map(one).collect()
-            }
+            Gate::Perfspec(spec) => spec.clone().resolve(&placeholders)?.queries(),
             Gate::Slo(slo) => {
                 let sli = self.sli.as_ref().ok_or_else(|| {
                     Error::usage("an slo.yaml has no queries of its own")
                         .hint("name the file that has them with `--sli sli.yaml`, or give values with `--values FILE`")
                 })?;
-                sli.queries(slo, &placeholders)
+                sli.queries(slo, &placeholders, self.sources.only_dynatrace())
             }
+            Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
+            Gate::Flagger(flagger) => flagger.queries(&self.arguments),
+            Gate::Kayenta(_) => Err(Error::usage("a canary configuration is judged by values of both sides")
+                .hint("give them with `--values FILE`: `{\"metric\": {\"control\": […], \"experiment\": […]}}`")),
             Gate::Require(_) => Ok(Vec::new()),
         }
     }
@@ -110,15 +121,11 @@ impl Question {
     /// # Errors
     /// `Usage` where files lack something, `Unreachable` and `Timeout` where a source does not answer.
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
-        self.queries(self.window()?)?;
         let mut source = Source::find(context, self, settings).await?;
         loop {
-            let measure = source.measure(self);
-            let evidence = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), measure).await;
-            let answers =
-                evidence.map_err(|_| Error::new(Kind::Timeout, "the metrics source did not answer within --timeout"))?;
-            let (window, answers) = answers?;
-            let evidence = Evidence { window: Some(window), answers, previous: self.previous.clone() };
+            let (window, answers) = source.measure(context, self, deadline).await?;
+            let evidence =
+                Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
             if !open || Instant::now() + LOOK >= deadline {

@@ -7,7 +7,7 @@ use crate::commands::Context;
 use crate::core::gate::Gate;
 use crate::core::gate::evaluation::{Evidence, Previous, Window};
 use crate::core::gate::replay::replay;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::ui::{self, data};
 use futures_util::StreamExt as _;
@@ -41,24 +41,21 @@ pub async fn run(
     };
     let source = Source::find(context, question, settings).await?;
     let windows = windows(question, source.clock().await?, length, arguments.step.unwrap_or(STEP))?;
-    question.queries(windows.first().copied().map_or_else(|| question.window(), Ok)?)?;
     context.ui.say(&format!("grading {} windows\n", windows.len()));
     let source = &source;
-    let asking = windows.iter().map(|window| async move { source.at(question, *window).await.map(|answers| (*window, answers)) });
-    let mut answers = futures_util::stream::iter(asking).buffered(CONCURRENCY);
     let deadline = Instant::now() + arguments.timeout.unwrap_or(TIMEOUT);
+    let ask = async |window: Window| source.at(context, question, window, deadline).await.map(|answers| (window, answers));
+    let mut answers = futures_util::stream::iter(windows.iter().map(|window| ask(*window))).buffered(CONCURRENCY);
     let mut evaluations = Vec::with_capacity(windows.len());
     let mut history: Vec<Previous> = Vec::new();
-    while let Some(next) = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), answers.next())
-        .await
-        .map_err(|_| Error::new(Kind::Timeout, "the metrics source did not answer in time (--timeout)"))?
-    {
+    while let Some(next) = answers.next().await {
         let (window, answers) = next?;
         let previous = match &question.gate {
             Gate::Slo(slo) => slo.comparison.choose(history.clone()),
             _ => history.first().cloned().into_iter().collect(),
         };
-        let evaluation = question.gate.grade(Evidence { window: Some(window), answers, previous });
+        let evaluation =
+            question.gate.grade(Evidence { window: Some(window), answers, previous, arguments: question.arguments.clone() });
         history.insert(0, Previous::of(window.end.to_string(), &evaluation));
         // No gate compares with more.
         history.truncate(100);

@@ -1,6 +1,7 @@
 //! Whose numbers a release is judged by.
 
 use super::question::Question;
+use crate::cli::Metrics;
 use crate::cluster::Cluster;
 use crate::core::gate::require::{Side, Target};
 use crate::core::host;
@@ -26,19 +27,21 @@ impl Sides {
         let found = cluster.find(&name.parse()?, false).await?;
         let service = found.services.first().ok_or_else(|| Error::not_found(format!("no virtual service for `{name}`")))?;
         let named = |given: &Option<String>, role: Role| given.clone().or_else(|| released(service, role));
-        let candidate = match named(&question.candidate, Role::Candidate) {
-            Some(label) => side(cluster, service, &label).await?,
+        let one = |label: String| async move { side(cluster, service, &label, question.metrics).await };
+        let label = named(&question.candidate, Role::Candidate);
+        // Without a release it is the whole service that is judged, and nothing is beside it.
+        let released = label.is_some();
+        let candidate = match label {
+            Some(label) => one(label).await?,
             None => {
                 let route = service.routes().find(|chosen| !chosen.route.destinations().is_empty());
                 let chosen = route.ok_or_else(|| Error::not_found(format!("`{name}` has no destinations")))?;
                 let host = host::resolve(&chosen.route.destinations()[0].host, &service.objects[chosen.object].namespace);
-                Side { service: host, target: Target::Service }
+                Side { service: host, target: whole(question.metrics) }
             }
         };
-        let stable = match named(&question.stable, Role::Stable)
-            .filter(|_| candidate.target != Target::Service || question.stable.is_some())
-        {
-            Some(label) => Some(side(cluster, service, &label).await?),
+        let stable = match named(&question.stable, Role::Stable).filter(|_| released || question.stable.is_some()) {
+            Some(label) => Some(one(label).await?),
             None => None,
         };
         Ok(Self { candidate, stable })
@@ -59,13 +62,16 @@ fn released(service: &Service, role: Role) -> Option<String> {
 }
 
 /// How the metrics know a destination: by its own service, by the version of its subset, or by its deployments.
-async fn side(cluster: &Cluster, service: &Service, label: &str) -> Result<Side> {
+async fn side(cluster: &Cluster, service: &Service, label: &str, metrics: Metrics) -> Result<Side> {
     let found = service.routes().find_map(|chosen| Some((chosen, chosen.route.find(label).ok()?)));
     let (chosen, place) =
         found.ok_or_else(|| Error::not_found(format!("`{}` has no destination `{}`", service.name, label.escape_debug())))?;
     let to = &chosen.route.destinations()[place];
     let host = host::resolve(&to.host, &service.objects[chosen.object].namespace);
-    let Some(subset) = &to.subset else { return Ok(Side { service: host, target: Target::Service }) };
+    let Some(subset) = &to.subset else { return Ok(Side { service: host, target: whole(metrics) }) };
+    if metrics == Metrics::Envoy {
+        return Ok(Side { service: host, target: Target::Cluster(subset.clone()) });
+    }
     let namespace = host::service_of(&host).map_or(cluster.namespace.clone(), |(_, namespace)| namespace.to_owned());
     let rules = cluster.rules(Some(&namespace), true).await?;
     let labels = rules.subset(&host, subset).map(|subset| subset.labels.clone());
@@ -75,4 +81,12 @@ async fn side(cluster: &Cluster, service: &Service, label: &str) -> Result<Side>
         None => Target::Workloads(cluster.workloads(&namespace, &labels).await?),
     };
     Ok(Side { service: host, target })
+}
+
+/// All requests to a service.
+fn whole(metrics: Metrics) -> Target {
+    match metrics {
+        Metrics::Istio => Target::Service,
+        Metrics::Envoy => Target::Cluster(String::new()),
+    }
 }

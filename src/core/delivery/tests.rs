@@ -28,6 +28,9 @@ pub const HEALTH: &str = "/health";
 /// How long one request may take where nothing else is said.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The name of a smoke test.
+const SMOKE: &str = "smoke";
+
 /// The file name of a suite among a project's resources.
 pub const FILE: &str = "tests.yaml";
 
@@ -265,7 +268,7 @@ impl Suite {
             Through::Ingress => Through::Pods,
             other => other.clone(),
         };
-        TestPlan { name: "smoke".into(), through, requests: checks, load: None, work, ..self.functional.clone() }
+        TestPlan { name: SMOKE.into(), through, requests: checks, load: None, work, ..self.functional.clone() }
     }
 }
 
@@ -324,18 +327,23 @@ impl TestPlan {
         let (requests, failed) = summary.as_ref().map_or((0, 0), |one| (one.requests, one.failed));
         let told = summary.as_ref().map_or_else(|| "ended with exit code 0".to_owned(), Summary::told);
         let failure = failure.or(judged);
-        let reason = format!("{}{}", failure.as_ref().unwrap_or(&told), self.note());
+        let reason = format!("{}{}{}", self.title(), failure.as_ref().unwrap_or(&told), self.note());
         Report { passed: failure.is_none(), reason, started, ended, requests, failed, output, ..self.blank() }
     }
 
     /// The report of a test that is switched off.
     pub fn report_of_nothing(&self, now: i64) -> Report {
-        let reason = format!("switched off{}", self.note());
+        let reason = format!("{}switched off{}", self.title(), self.note());
         Report { passed: true, reason, started: now, ended: now, ..self.blank() }
     }
 
     fn blank(&self) -> Report {
         Report { name: self.name.clone(), origin: self.origin.clone(), ..Report::default() }
+    }
+
+    /// What a reason begins with. A smoke test is a step of its own, and named as one.
+    fn title(&self) -> String {
+        if self.name == SMOKE { String::new() } else { format!("{}: ", self.name) }
     }
 
     /// Says who decided what was asked: somebody who never wrote a test wonders.

@@ -4,6 +4,7 @@ use super::number;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The answer to "may this version have the traffic?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,12 @@ pub enum Format {
     Perfspec,
     /// `slo.yaml` (Lighthouse).
     Slo,
+    /// `AnalysisTemplate` (Argo).
+    Argo,
+    /// `Canary` (flagger).
+    Flagger,
+    /// A canary configuration (Kayenta).
+    Kayenta,
     /// Terms of `--require`.
     Require,
 }
@@ -100,9 +107,14 @@ impl Sample {
         Self { key: String::new(), value: Value::Null, success: false, message: message.into() }
     }
 
-    /// The number, if one was measured: NaN, null and failures are none; `+Inf` and `-Inf` are infinities.
+    /// The number, if one was measured: NaN, null and failures are none; `+Inf` and `-Inf` are infinities; truth values are
+    /// 1 and 0.
     pub fn number(&self) -> Option<f64> {
-        self.success.then(|| number::measured(&self.value)).flatten()
+        let number = match self.value {
+            Value::Bool(truth) => Some(f64::from(u8::from(truth))),
+            ref value => number::measured(value),
+        };
+        number.filter(|_| self.success)
     }
 }
 
@@ -143,7 +155,10 @@ impl Answer {
             (Some(error), _) => Err(error.clone()),
             (None, []) => Err("query did not return any values".into()),
             (None, [sample]) if !sample.success => Err(sample.message.clone()),
-            (None, [sample]) => sample.number().ok_or_else(|| "query did not return valid values".into()),
+            // Something divided by nothing is no measurement.
+            (None, [sample]) => {
+                sample.number().filter(|value| value.is_finite()).ok_or_else(|| "query did not return valid values".into())
+            }
             (None, _) => Err("query did return multiple values".into()),
         }
     }
@@ -223,6 +238,9 @@ pub struct Evidence {
     /// The earlier evaluations to compare with, newest first, already chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<Previous>,
+    /// The arguments that the gate file was given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
 }
 
 /// A gate's file and what was measured: what is needed to come to the same verdict again, anywhere.

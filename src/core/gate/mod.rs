@@ -5,29 +5,46 @@
 //! [`regrade`] comes to the same verdict anywhere.
 //!
 //! Nothing that was not measured passes: no series, null, NaN, an unknown source, a misspelt key. Where this differs from
-//! the original programs, [`perfspec`] and [`slo`] say so in a table.
+//! the original programs, the modules of the formats say so in a table.
 
+pub mod argo;
+pub mod command;
 pub mod criteria;
 pub mod dynatrace;
 pub mod evaluation;
+pub mod expression;
+pub mod flagger;
 mod index;
+pub mod jsonpath;
+pub mod kayenta;
 pub mod legacy;
 pub mod number;
 pub mod perfspec;
 pub mod placeholders;
 pub mod prometheus;
+pub mod promql;
+pub mod query;
+pub mod recognise;
 pub mod replay;
 pub mod require;
 pub mod sli;
 pub mod slo;
 pub mod values;
+pub mod web;
 
-use crate::core::lint::Finding;
 use crate::error::{Error, Result};
+use argo::Argo;
 use evaluation::{Evaluation, Evidence, Format};
+use flagger::Flagger;
+use kayenta::Kayenta;
 use perfspec::Perfspec;
+use recognise::Kind;
 use require::Term;
+use sli::Sli;
 use slo::Slo;
+
+/// A file: what errors call it, and its text.
+pub type File<'a> = (&'a str, &'a str);
 
 /// A gate file of any format.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,24 +53,60 @@ pub enum Gate {
     Perfspec(Perfspec),
     /// `slo.yaml`.
     Slo(Slo),
+    /// `AnalysisTemplate`.
+    Argo(Argo),
+    /// flagger's `Canary`.
+    Flagger(Flagger),
+    /// Kayenta's canary configuration.
+    Kayenta(Kayenta),
     /// Terms of `--require`.
     Require(Vec<Term>),
 }
 
 impl Gate {
-    /// Reads a gate file: JSON is a perfspec, unless its `objectives` are a list; everything else is an SLO file. `file` is
-    /// what errors call it.
+    /// Reads a gate file, whose format its text tells. `file` is what errors call it.
     ///
     /// # Errors
     /// `Usage`, with file, line and caret.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        Self::parse_as(format(text), file, text)
+        Self::read((file, text), None).map(|(gate, _)| gate)
+    }
+
+    /// Reads a gate file and the one that has its queries, if it has none of its own.
+    ///
+    /// # Errors
+    /// `Usage`, with file, line and caret.
+    pub fn read(gate: File<'_>, queries: Option<File<'_>>) -> Result<(Self, Option<Sli>)> {
+        let (file, text) = gate;
+        let format = match (Kind::likely(text), queries) {
+            (Kind::Perfspec, _) => Format::Perfspec,
+            (Kind::Slo, _) => Format::Slo,
+            (Kind::AnalysisTemplate, _) => Format::Argo,
+            (Kind::Canary, templates) => return Ok((Self::Flagger(Flagger::parse(gate, templates)?), None)),
+            (Kind::CanaryConfig, _) => Format::Kayenta,
+            (Kind::ServiceObjectives, Some(indicators)) => {
+                return legacy::convert(indicators, gate).map(|spec| (Self::Perfspec(spec), None));
+            }
+            (Kind::ServiceObjectives, None) => {
+                return Err(Error::usage(format!("{file}: a service-objectives.yaml has no indicators of its own"))
+                    .hint("name the file that has them: `--sli service-indicators.yaml`"));
+            }
+            (kind @ (Kind::Sli | Kind::ServiceIndicators | Kind::MetricTemplate), _) => {
+                return Err(Error::usage(format!("{file}: this is a {}: it has queries, and no limits", kind.name()))
+                    .hint("name it with `--sli FILE`, and the file with the objectives with `--gate FILE`"));
+            }
+        };
+        let sli = queries.map(|(file, text)| Sli::parse(file, text)).transpose()?;
+        Ok((Self::parse_as(format, file, text)?, sli))
     }
 
     fn parse_as(format: Format, file: &str, text: &str) -> Result<Self> {
         match format {
             Format::Perfspec => Perfspec::parse(file, text).map(Self::Perfspec),
             Format::Slo => Slo::parse(file, text).map(Self::Slo),
+            Format::Argo => Argo::parse(file, text).map(Self::Argo),
+            Format::Flagger => Flagger::parse((file, text), None).map(Self::Flagger),
+            Format::Kayenta => Kayenta::parse(file, text).map(Self::Kayenta),
             Format::Require => Self::require(text.lines()),
         }
     }
@@ -74,31 +127,17 @@ impl Gate {
         Ok(Self::Require(terms))
     }
 
-    /// All that is wrong, or surely not meant, in a gate file.
-    pub fn lint(text: &str) -> Vec<Finding> {
-        match format(text) {
-            Format::Perfspec => Perfspec::lint(text),
-            Format::Slo | Format::Require => Slo::lint(text),
-        }
-    }
-
     /// Grades what was measured.
     pub fn grade(&self, evidence: Evidence) -> Evaluation {
         match self {
             Self::Perfspec(spec) => spec.grade(evidence),
             Self::Slo(slo) => slo.grade(evidence),
+            Self::Argo(argo) => argo.grade(evidence),
+            Self::Flagger(flagger) => flagger.grade(evidence),
+            Self::Kayenta(kayenta) => kayenta.grade(evidence),
             Self::Require(terms) => require::grade(terms, evidence),
         }
     }
-}
-
-fn format(text: &str) -> Format {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let listed = || {
-        let root = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
-        root.get("objectives").is_some_and(serde_json::Value::is_array)
-    };
-    if text.starts_with('{') && !listed() { Format::Perfspec } else { Format::Slo }
 }
 
 /// Grades again what an evaluation's JSON holds. `file` is what errors call it.

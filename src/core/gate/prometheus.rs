@@ -28,6 +28,12 @@ pub fn samples(body: &Value) -> Result<Vec<Sample>, String> {
     }
 }
 
+/// What an answer warns of: series that are missing because a store did not answer, a function that was given something odd.
+pub fn warnings(body: &Value) -> Vec<String> {
+    let lists = ["warnings", "infos"].iter().filter_map(|key| body.get(key)?.as_array());
+    lists.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// What an answer with a status other than 200 says: Prometheus explains itself in the body.
 pub fn refusal(status: u16, body: &str) -> String {
     let said = serde_json::from_str(body).ok().as_ref().and_then(failure);

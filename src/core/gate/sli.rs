@@ -1,16 +1,31 @@
 //! `sli.yaml`: the queries behind the indicators of an SLO.
+//!
+//! A text is a query to Prometheus, or to Dynatrace where it has its form or nobody else is asked. A map, which keptn did
+//! not know, names the source: see [`Query`].
 
+use super::dynatrace::{Dynatrace, Indicator};
 use super::placeholders::Context;
+use super::query::Query;
 use super::slo::Slo;
-use crate::core::lint::{self, Finding, Findings, join};
+use crate::core::lint::{self, Finding, Findings, Options, join};
 use crate::core::suggest;
 use crate::core::yaml;
 use crate::error::{Error, Result};
+use serde_json::Value;
+
+/// A query as written.
+#[derive(Clone, Debug, PartialEq)]
+enum Written {
+    /// Whoever is asked.
+    Text(String),
+    /// With its source.
+    Query(Query),
+}
 
 /// The queries by indicator, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sli {
-    indicators: Vec<(String, String)>,
+    indicators: Vec<(String, Written)>,
 }
 
 impl Sli {
@@ -27,9 +42,24 @@ impl Sli {
         }
     }
 
-    /// All that is wrong in an SLI file.
-    pub fn lint(text: &str) -> Vec<Finding> {
-        read(text).1.located(text)
+    /// All that is wrong, or surely not meant, in an SLI file.
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
+        let (sli, mut found) = read(text);
+        found.options = options;
+        for (name, query) in &sli.indicators {
+            let at = join("/indicators", name);
+            match query {
+                Written::Text(text) if !Indicator::is_meant(text) => found.promql(&at, text),
+                Written::Query(Query::Prometheus(query)) => found.promql(&join(&at, "prometheus"), query),
+                _ => {}
+            }
+        }
+        found.located(text)
+    }
+
+    /// The names of the indicators.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.indicators.iter().map(|(name, _)| name.as_str())
     }
 
     /// Adds the queries of a more special file (project, then stage, then service): they take precedence.
@@ -42,28 +72,34 @@ impl Sli {
         }
     }
 
-    /// The queries for the indicators of `slo`, with their placeholders replaced, each once.
+    /// The queries for the indicators of `slo`, with their placeholders replaced, each once. Texts of no form of its own go
+    /// to Dynatrace where it is the only one asked.
     ///
     /// # Errors
-    /// `Usage` for an indicator without a query, and for a placeholder that stands for nothing.
-    pub fn queries(&self, slo: &Slo, context: &Context) -> Result<Vec<(String, String)>> {
+    /// `Usage` for an indicator without a query or with one that cannot be asked, and for a placeholder that stands for
+    /// nothing.
+    pub fn queries(&self, slo: &Slo, context: &Context, dynatrace: bool) -> Result<Vec<(String, Query)>> {
         let context = Context { filters: slo.filter.clone(), ..context.clone() };
-        let mut queries: Vec<(String, String)> = Vec::new();
+        let mut queries: Vec<(String, Query)> = Vec::new();
         for name in slo.objectives.iter().map(|objective| &objective.sli) {
             if queries.iter().all(|(known, _)| known != name) {
-                queries.push((name.clone(), context.resolve(self.query(name)?)?));
+                let query = match self.written(name)? {
+                    Written::Query(query) => query.clone(),
+                    Written::Text(text) if dynatrace || Indicator::is_meant(text) => {
+                        let refused = |why: String| Error::usage(format!("indicator `{name}`: {why}"));
+                        Query::Dynatrace(Dynatrace::Indicator(Indicator::read(text).map_err(refused)?))
+                    }
+                    Written::Text(text) => Query::Prometheus(text.clone()),
+                };
+                queries.push((name.clone(), query.resolve(&context)?));
             }
         }
         Ok(queries)
     }
 
-    /// The query of one indicator, as written.
-    ///
-    /// # Errors
-    /// `Usage` where it has none.
-    pub fn query(&self, name: &str) -> Result<&str> {
+    fn written(&self, name: &str) -> Result<&Written> {
         let found = self.indicators.iter().find(|(known, _)| known == name);
-        found.map(|(_, query)| query.as_str()).ok_or_else(|| {
+        found.map(|(_, query)| query).ok_or_else(|| {
             let error = Error::usage(format!("no query for the indicator `{name}`"));
             match suggest::nearest(name, self.indicators.iter().map(|(name, _)| name.as_str())) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -83,10 +119,18 @@ fn read(text: &str) -> (Sli, Findings) {
         return (sli, found);
     };
     for (name, query) in indicators {
-        match yaml::scalar(query).filter(|query| !query.trim().is_empty()) {
-            Some(query) => sli.indicators.push((name.clone(), query)),
-            None => found.error(join("/indicators", name), format!("`{name}` has no query")),
-        }
+        let at = join("/indicators", name);
+        let read = match query {
+            Value::Object(map) => Query::read(&at, map, &mut found).map(Written::Query),
+            _ => {
+                let text = yaml::scalar(query).filter(|query| !query.trim().is_empty());
+                if text.is_none() {
+                    found.error(at, format!("`{name}` has no query"));
+                }
+                text.map(Written::Text)
+            }
+        };
+        sli.indicators.extend(read.map(|query| (name.clone(), query)));
     }
     (sli, found)
 }
@@ -103,9 +147,25 @@ mod tests {
         let slo = "filter: {handler: \"'Items'\"}\nobjectives: [{sli: b}, {sli: a}, {sli: a}]\n";
         let slo = Slo::parse("slo.yaml", slo).expect("an SLO");
         let context = Context { seconds: Some(59.1), ..Context::default() };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(sli.queries(&slo, &context), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
-        assert_eq!(sli.query("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
+        let pair = |a: &str, b: &str| (a.to_owned(), Query::Prometheus(b.to_owned()));
+        assert_eq!(sli.queries(&slo, &context, false), Ok(vec![pair("b", "qb[60s]"), pair("a", "qa{h='Items'}")]));
+        assert_eq!(sli.written("cc").map_err(|error| error.message), Err("no query for the indicator `cc`".into()));
+    }
+
+    #[test]
+    fn queries_that_do_not_parse_are_found() {
+        let text = "indicators:\n  ok: sum(rate(x{job='$SERVICE'}[$DURATION_SECONDS]))\n  bad: \"rate(x{job=\\\"a\\\"}[5m)\"\n  dt: metricSelector=builtin:x&entitySelector=type(SERVICE)\n  short: rate(x[20s])\n";
+        let found = Sli::lint(text, Options::default());
+        let told: Vec<String> =
+            found.iter().map(|one| one.render("sli.yaml", text).lines().next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(
+            told,
+            [
+                "sli.yaml:3:29: error: this is not PromQL: `)` stands where `]` is due",
+                "sli.yaml:5:16: warning: a window of 20 s has room for fewer than two scrapes, one every 15 s: no rate can be told",
+            ]
+        );
+        assert_eq!(Sli::lint(text, Options { scrape_interval: 5.0 }).len(), 1);
     }
 
     #[test]
@@ -114,6 +174,11 @@ mod tests {
             ("indicators: [a]", "maps names to queries"),
             ("indicators:\n  a:\n", "sli.yaml:2:3: `a` has no query"),
             ("indicator: {}", "did you mean `indicators`?"),
+            ("indicators: {a: {webb: x}}", "did you mean `web`?"),
+            ("indicators: {a: {web: {url: x, jsonpath: y}}}", "did you mean `jsonPath`?"),
+            ("indicators: {a: {web: {url: x, jsonPath: '$.['}}}", "is not a path"),
+            ("indicators: {a: {dynatrace: 'SLO;/'}}", "not the id"),
+            ("indicators: {a: {command: 'rm -r'}}", "a command is a list"),
         ] {
             let error = Sli::parse("sli.yaml", text).expect_err(says);
             assert!(error.message.contains(says), "{}", error.message);

@@ -16,13 +16,13 @@ fn window() -> Option<Window> {
 fn latency(value: &str) -> Evaluation {
     let answers = vec![Answer::new("latency", vec![Sample::of(r#"{"job":"carts"}"#, value)])];
     let gate = Gate::parse("perfspec.json", PERFSPEC).expect("a perfspec");
-    gate.grade(Evidence { window: window(), answers, previous: vec![] })
+    gate.grade(Evidence { window: window(), answers, previous: vec![], ..Evidence::default() })
 }
 
 fn p95(value: f64, before: &[Previous]) -> Evaluation {
     let answers = vec![Answer::new("p95", vec![Sample::of("", value)])];
     let gate = Gate::parse("slo.yaml", SLO).expect("an SLO");
-    gate.grade(Evidence { window: window(), answers, previous: before.to_vec() })
+    gate.grade(Evidence { window: window(), answers, previous: before.to_vec(), ..Evidence::default() })
 }
 
 #[test]
@@ -86,16 +86,6 @@ fn earlier_evaluations_are_read_from_our_own_json() {
     assert_eq!(p95(560.0, &before).verdict, Verdict::Fail);
 }
 
-#[test]
-fn the_format_is_told_by_the_text() {
-    assert_eq!(format("\u{feff} {\"indicators\": []}"), Format::Perfspec);
-    assert_eq!(format("{\"objectives\": [{\"sli\": \"a\"}]}"), Format::Slo);
-    assert_eq!(format("objectives:\n- sli: a"), Format::Slo);
-    assert_eq!(format("{"), Format::Perfspec);
-    assert!(Gate::lint("{").iter().any(|one| one.message.contains("not JSON")));
-    assert!(Gate::lint("").iter().any(|one| one.message.contains("empty")));
-}
-
 /// Whatever a file or a source says is read or refused; nothing panics, overflows or takes for ever.
 #[test]
 fn arbitrary_input_does_no_harm() {
@@ -107,6 +97,8 @@ fn arbitrary_input_does_no_harm() {
         r#"[{"metric":"a","value":1}]"#,
         "}",
         "]",
+        "..",
+        "[0]",
         "[",
         ",",
         ":",
@@ -128,19 +120,32 @@ fn arbitrary_input_does_no_harm() {
         "  source: Prometheus\n",
         "  query: q\n",
         "&a [*a]\n",
+        "USQL;",
+        "MV2;Byte;",
+        "metricSelector=",
+        "&",
+        "%4",
+        "$.a[",
+        "?(@.b",
+        "]",
         "\n",
     ];
     for _ in 0..3_000 {
         let text: String = (0..dice.roll(10)).map(|_| *dice.pick(&words)).collect();
-        let _ = (values::values("v", &text), values::previous("p", &text), regrade("e", &text), sli::Sli::parse("s", &text));
-        let _ = (legacy::lint(&text, &text), legacy::convert(("i", &text), ("o", &text)));
-        let _ = (placeholders::Context::default().resolve(&text), criteria::Criterion::parse(&text), Gate::lint(&text));
+        let _ = (values::values("v", &text), values::previous("p", &text), regrade("e", &text), Sli::parse("s", &text));
+        let _ = (legacy::lint_objectives(&text, Some(&text)), legacy::convert(("i", &text), ("o", &text)));
+        let _ = (placeholders::Context::default().resolve(&text), criteria::Criterion::parse(&text), Gate::parse("g", &text));
+        let kind = Kind::likely(&text);
+        kind.lint(&text, Some(&text), crate::core::lint::Options::default());
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         let _ = (
             prometheus::samples(&body),
             prometheus::refusal(500, &text),
             dynatrace::timeseries(&body),
-            dynatrace::metrics(&body),
+            dynatrace::refusal(500, &text),
+            dynatrace::Indicator::read(&text)
+                .map(|query| dynatrace::Dynatrace::Indicator(query).samples(std::slice::from_ref(&body))),
+            query::Web { path: text.clone(), ..query::Web::default() }.samples(&body),
         );
     }
     let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");

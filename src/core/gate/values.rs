@@ -1,7 +1,7 @@
 //! Values that somebody already has, and earlier evaluations, read from files.
 
 use super::evaluation::{Answer, Evaluation, Previous, PreviousValue, Sample, Verdict};
-use super::number;
+use super::{kayenta, number};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -23,6 +23,13 @@ pub struct Pair {
     pub control: Vec<f64>,
     /// The values of the candidate; NaN where one is missing.
     pub experiment: Vec<f64>,
+}
+
+impl Pair {
+    /// The values as an answer: a sample a side.
+    pub fn answer(&self) -> Answer {
+        Answer::new(self.metric.clone(), kayenta::samples(&self.control, &self.experiment))
+    }
 }
 
 /// Reads values: `{"metric": number}`, `[{"metric","value","success","message"}]`, or

@@ -78,9 +78,9 @@ async fn a_slow_version_shows_while_it_has_no_traffic() -> anyhow::Result<()> {
     }
     let health = client.get(&format!("/api/v1/namespaces/sockshop-staging/pods/{name}:8080/proxy/health")).await?;
     assert_eq!((health.status, &health.body["status"]), (200, &json!("UP")));
-    let counted = "sum(request_latency_seconds_count{job='carts-sockshop-staging',deployment='carts-green'})";
-    client_sees(&running, counted, |value| value == 10.0).await?;
-    let of = |part: &str| format!("sum(request_latency_seconds_{part}{{job='carts-sockshop-staging',version='0.6.1'}})");
+    let counted = "sum(requests_latency_seconds_count{job='carts-sockshop-staging',deployment='carts-green'})";
+    client_sees(&running, counted, |value| value == 11.0).await?;
+    let of = |part: &str| format!("sum(requests_latency_seconds_{part}{{job='carts-sockshop-staging',version='0.6.1'}})");
     client_sees(&running, &format!("{} / {}", of("sum"), of("count")), |value| (1.0..1.1).contains(&value)).await?;
     // The proxy of the pod has seen them, and nobody else's.
     let seen = format!("sum(istio_requests_total{{pod='{name}',source_workload='unknown'}})");

@@ -83,8 +83,6 @@ pub struct Outcome<'a> {
     pub flags: &'a str,
     /// A copy: the client's proxy does not count it.
     pub mirrored: bool,
-    /// Whether it asked for the pod's health, which the application does not count.
-    pub health: bool,
 }
 
 /// The counters in use.
@@ -127,9 +125,7 @@ impl Meter {
         }
         if let Some(workload) = outcome.workload {
             let proxy = target(&workload.namespace, &workload.pod);
-            if !outcome.health {
-                self.latency(&proxy, durations, db);
-            }
+            self.latency(&proxy, durations, db);
             self.count("destination", proxy, outcome, durations, db);
         }
     }
@@ -139,7 +135,7 @@ impl Meter {
         for target in self.apps.get(proxy).into_iter().flatten() {
             let known = self.latencies.get(target).copied();
             let mut new = |name| db.counter(target, named(name, &Labels::new()));
-            let counters = known.or_else(|| Some((new("request_latency_seconds_sum")?, new("request_latency_seconds_count")?)));
+            let counters = known.or_else(|| Some((new("requests_latency_seconds_sum")?, new("requests_latency_seconds_count")?)));
             let Some((sum, count)) = counters else { continue };
             self.latencies.insert(target.clone(), (sum, count));
             db.add(sum, durations.iter().sum::<f64>() / 1000.0);

@@ -8,9 +8,6 @@ use super::routes::Request;
 use super::{Snapshot, Traffic};
 use crate::sandbox::metrics::Tsdb;
 
-/// Milliseconds in which every build tells its health.
-const HEALTH: f64 = 2.0;
-
 /// A request and what becomes of it.
 #[derive(Clone, Debug)]
 pub struct Visit {
@@ -18,7 +15,6 @@ pub struct Visit {
     pub end: Ended,
     client: Client,
     asked: String,
-    health: bool,
     copies: Vec<Ended>,
 }
 
@@ -50,16 +46,15 @@ impl Traffic {
         let key = format!("{} ingress", arrival.key);
         let shares: Vec<f64> = arrival.ends.iter().map(|end| end.share).collect();
         let end = arrival.ends.get(self.pick(&key, &shares))?;
-        let health = is_health(request.path);
-        let end = self.end(end, &key, health);
+        let end = self.end(end, &key, request.path);
         let mut copies = Vec::new();
         for (at, mirror) in arrival.mirrors.iter().enumerate() {
             let key = format!("{key} mirror {at}");
             if self.shares.whole(&key, mirror.share) > 0 {
-                copies.push(self.end(mirror, &key, health));
+                copies.push(self.end(mirror, &key, request.path));
             }
         }
-        Some(Visit { end, client: Client::Gateway, asked: request.authority.to_owned(), health, copies })
+        Some(Visit { end, client: Client::Gateway, asked: request.authority.to_owned(), copies })
     }
 
     /// A request that somebody outside of the mesh sends to a Service; `None` where it has no ready pod.
@@ -90,30 +85,27 @@ impl Traffic {
     }
 
     fn outside(&mut self, end: &End, key: &str, path: &str) -> Visit {
-        let health = is_health(path);
-        let end = self.end(end, key, health);
-        Visit { end, client: Client::Outside, asked: "unknown".to_owned(), health, copies: Vec::new() }
+        let end = self.end(end, key, path);
+        Visit { end, client: Client::Outside, asked: "unknown".to_owned(), copies: Vec::new() }
     }
 
     /// Counts a request that has been answered.
     pub fn record(&mut self, visit: &Visit, db: &mut Tsdb) {
-        let Visit { client, health, .. } = *visit;
         for (ended, mirrored) in [(&visit.end, false)].into_iter().chain(visit.copies.iter().map(|copy| (copy, true))) {
             let outcome = Outcome {
-                client,
+                client: visit.client,
                 asked: &visit.asked,
                 service: ended.service.as_ref(),
                 workload: ended.workload.as_ref(),
                 code: ended.code,
                 flags: ended.flags,
                 mirrored,
-                health,
             };
             self.meter.record(&outcome, &[ended.ms], db);
         }
     }
 
-    fn end(&mut self, end: &End, key: &str, health: bool) -> Ended {
+    fn end(&mut self, end: &End, key: &str, path: &str) -> Ended {
         match &end.answer {
             Answer::Proxy { code, flags, service } => {
                 Ended { service: service.clone(), workload: None, code: *code, flags, ms: 0.0 }
@@ -122,13 +114,12 @@ impl Traffic {
                 let even = vec![1.0 / pods.len() as f64; pods.len()];
                 let workload = pods.get(self.pick(&format!("{key} {}", service.host), &even)).cloned();
                 let behaviour = workload.as_ref().map(|workload| workload.behaviour);
-                let (mut code, mut ms) = (200, HEALTH);
-                if let (false, Some(behaviour)) = (health, behaviour) {
-                    let pod = workload.as_ref().map_or("", |workload| workload.pod.as_str());
-                    let failed = self.pick(&format!("{key} {pod}"), &[1.0 - behaviour.errors, behaviour.errors]) == 1;
-                    code = if failed { 500 } else { 200 };
-                    ms = behaviour.latency(self.shares.chance());
-                }
+                let errors = behaviour.map_or(0.0, |behaviour| if is_health(path) { 0.0 } else { behaviour.errors });
+                let pod = workload.as_ref().map_or("", |workload| workload.pod.as_str());
+                let failed = self.pick(&format!("{key} {pod}"), &[1.0 - errors, errors]) == 1;
+                let code = if failed { 500 } else { 200 };
+                let chance = self.shares.chance();
+                let ms = behaviour.map_or(0.0, |behaviour| behaviour.latency(chance));
                 Ended { service: Some(service.clone()), workload, code, flags: "-", ms }
             }
         }

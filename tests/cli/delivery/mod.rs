@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod control;
+mod events;
 mod story;
+mod tests;
 
 use crate::support::*;
 use std::process::{Child, Stdio};

@@ -181,9 +181,9 @@ fn jmeters_summary() {
     assert!(good.passed, "{}", good.reason);
     assert_eq!((good.requests, good.failed), (5000, 500));
     let bad = report(None, 501);
-    assert_eq!(bad.reason, "501 of 5000 requests failed (10.02 %, allowed 10 %) (tests.yaml)");
+    assert_eq!(bad.reason, "performance: 501 of 5000 requests failed (10.02 %, allowed 10 %) (tests.yaml)");
     assert!(!bad.passed);
-    assert_eq!(report(Some("ended with exit code 3"), 0).reason, "ended with exit code 3 (tests.yaml)");
+    assert_eq!(report(Some("ended with exit code 3"), 0).reason, "performance: ended with exit code 3 (tests.yaml)");
 }
 
 #[test]
@@ -224,24 +224,30 @@ fn reports_say_why() {
         let report = plan.report(tally, 1, 2);
         (report.passed, report.reason)
     };
-    assert_eq!(told(&functional, &tally(3, 0)), (true, "3 of 3 checks ok (built in)".into()));
-    assert_eq!(told(&functional, &tally(2, 1)), (false, "1 of 3 checks failed: GET /a: HTTP 500 (built in)".into()));
+    assert_eq!(told(&functional, &tally(3, 0)), (true, "functional: 3 of 3 checks ok (built in)".into()));
+    assert_eq!(told(&functional, &tally(2, 1)), (false, "functional: 1 of 3 checks failed: GET /a: HTTP 500 (built in)".into()));
     let unhealthy = Tally { unhealthy: true, ..tally(0, 1) };
-    assert_eq!(told(&performance, &unhealthy), (false, "the health check failed: GET /a: HTTP 500 (tests.yaml)".into()));
+    assert_eq!(
+        told(&performance, &unhealthy),
+        (false, "performance: the health check failed: GET /a: HTTP 500 (tests.yaml)".into())
+    );
     assert_eq!(
         told(&performance, &tally(1000, 25)),
-        (true, "1025 requests, 25 failed (2.44 %, allowed 2.5 %), p50 10 ms, p95 10 ms, max 10 ms (tests.yaml)".into())
+        (
+            true,
+            "performance: 1025 requests, 25 failed (2.44 %, allowed 2.5 %), p50 10 ms, p95 10 ms, max 10 ms (tests.yaml)".into()
+        )
     );
     assert_eq!(
         told(&performance, &tally(900, 100)),
-        (false, "100 of 1000 requests failed (10 %, allowed 2.5 %), mostly HTTP 500 (tests.yaml)".into())
+        (false, "performance: 100 of 1000 requests failed (10 %, allowed 2.5 %), mostly HTTP 500 (tests.yaml)".into())
     );
     let late = Tally { late: true, ..tally(7, 1) };
     assert_eq!(
         told(&performance, &late),
-        (false, "did not end in time: 8 requests were sent, 1 of them failed: GET /a: HTTP 500 (tests.yaml)".into())
+        (false, "performance: did not end in time: 8 requests were sent, 1 of them failed: GET /a: HTTP 500 (tests.yaml)".into())
     );
-    assert_eq!(told(&performance, &tally(1, 0)), (false, "no request was sent (tests.yaml)".into()));
+    assert_eq!(told(&performance, &tally(1, 0)), (false, "performance: no request was sent (tests.yaml)".into()));
     assert!(!told(&functional, &Tally::default()).0, "nothing asked is nothing passed");
 }
 
@@ -287,9 +293,9 @@ fn how_a_job_ended() {
     let waiting = json!({"status": {"containerStatuses": [
         {"name": "test", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "manifest unknown"}}},
     ]}});
-    assert_eq!(job::stuck(&[waiting.clone()]).as_deref(), Some("ImagePullBackOff: manifest unknown"));
+    assert_eq!(job::stuck(std::slice::from_ref(&waiting)).as_deref(), Some("ImagePullBackOff: manifest unknown"));
     assert_eq!(job::exit_code(&[waiting]), None);
     let ended = json!({"status": {"containerStatuses": [{"name": "test", "state": {"terminated": {"exitCode": 99}}}]}});
-    assert_eq!(job::exit_code(&[ended.clone()]), Some(99));
+    assert_eq!(job::exit_code(std::slice::from_ref(&ended)), Some(99));
     assert_eq!(job::stuck(&[ended]), None);
 }

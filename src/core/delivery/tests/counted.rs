@@ -138,24 +138,25 @@ impl Tally {
     /// Whether a test passed, and why.
     pub(super) fn judge(&self, plan: &TestPlan) -> (bool, String) {
         let Tally { requests, failed, .. } = self;
+        let name = plan.title();
         let note = plan.note();
         let first = self.first.as_deref().unwrap_or("no answer");
         if self.unhealthy {
-            return (false, format!("the health check failed: {first}{note}"));
+            return (false, format!("{name}the health check failed: {first}{note}"));
         }
         if self.late {
             let also = if *failed > 0 { format!(", {failed} of them failed: {first}") } else { String::new() };
-            return (false, format!("did not end in time: {requests} requests were sent{also}{note}"));
+            return (false, format!("{name}did not end in time: {requests} requests were sent{also}{note}"));
         }
         let Some(load) = plan.load else {
             return match failed {
-                0 => (*requests > 0, format!("{requests} of {requests} checks ok{note}")),
-                _ => (false, format!("{failed} of {requests} checks failed: {first}{note}")),
+                0 => (*requests > 0, format!("{name}{requests} of {requests} checks ok{note}")),
+                _ => (false, format!("{name}{failed} of {requests} checks failed: {first}{note}")),
             };
         };
         // The health check is no part of the load.
         if *requests < 2 {
-            return (false, format!("no request was sent{note}"));
+            return (false, format!("{name}no request was sent{note}"));
         }
         #[allow(clippy::cast_precision_loss)] // counts
         let share = *failed as f64 / *requests as f64;
@@ -163,9 +164,12 @@ impl Tally {
         let often = self.reasons.iter().max_by_key(|(_, count)| **count).map_or("", |(why, _)| why.as_str());
         if self.is_lost(load.planned(plan.requests.len()), load.allowed) || share > load.allowed {
             let share = percent(share);
-            return (false, format!("{failed} of {requests} requests failed ({share}, allowed {allowed}), mostly {often}{note}"));
+            return (
+                false,
+                format!("{name}{failed} of {requests} requests failed ({share}, allowed {allowed}), mostly {often}{note}"),
+            );
         }
-        let mut text = format!("{requests} requests, {failed} failed ({}, allowed {allowed})", percent(share));
+        let mut text = format!("{name}{requests} requests, {failed} failed ({}, allowed {allowed})", percent(share));
         if let Some(latency) = self.latencies.latency() {
             let Latency { p50, p95, max } = latency;
             text += &format!(", p50 {p50:.0} ms, p95 {p95:.0} ms, max {max:.0} ms");

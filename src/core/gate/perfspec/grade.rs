@@ -1,11 +1,13 @@
 //! The threshold grader.
 
-use super::{Indicator, NO_VALUES, Perfspec, Query, Threshold, Thresholds};
+use super::{Indicator, NO_VALUES, Perfspec, Threshold, Thresholds, query};
+use crate::core::gate::dynatrace::Dynatrace;
 use crate::core::gate::evaluation::{
     Answer, Basis, Breach, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict,
 };
 use crate::core::gate::index::Earlier;
 use crate::core::gate::number;
+use crate::core::gate::query::Query;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         id: indicator.id.clone(),
         display_name: String::new(),
         source: indicator.source.clone(),
-        query: answer.query.or_else(|| Query::of(indicator).ok().map(|query| query.line())),
+        query: answer.query.or_else(|| query::of(indicator).ok().map(|query| query.line())),
         values: answer.samples,
         limits: Vec::new(),
         score: indicator.score,
@@ -83,8 +85,9 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         return graded;
     }
     let measured: Vec<(&Sample, f64)> = graded.values.iter().filter_map(|one| Some((one, one.number()?))).collect();
-    let mut severe = false;
+    let (mut severe, mut counted) = (false, 0);
     for (sample, value) in &measured {
+        let before = graded.breaches.len();
         let base = earlier.of(&indicator.id).iter().find(|one| one.key == sample.key).and_then(|one| one.value);
         graded.compared = graded.compared.or(base);
         let mut left = indicator.score;
@@ -102,8 +105,10 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
             });
         }
         graded.score = graded.score.min(left);
+        // Something divided by nothing is no measurement that could keep a limit.
+        counted += usize::from(value.is_finite() || graded.breaches.len() > before);
     }
-    if measured.is_empty() && !indicator.ignore_empty {
+    if counted == 0 && !indicator.ignore_empty {
         severe = true;
         graded.score = 0.0;
         let metadata = indicator.metadata.clone();
@@ -114,7 +119,7 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         (false, false) => Status::Warning,
         (false, true) => Status::Pass,
     };
-    graded.why = why(indicator, &graded, measured.len());
+    graded.why = why(indicator, &graded, counted);
     graded
 }
 
@@ -137,7 +142,7 @@ fn reached(
     let mut found = None;
     for (level, name, threshold) in [(Status::Fail, "Severe", &pair.severe), (Status::Warning, "Warning", &pair.warning)] {
         let Some((limit, written)) = resolve(side, threshold, base) else { continue };
-        if limit == 0.0 && side == Side::Lower && matches!(Query::of(indicator), Ok(Query::DynatraceSmartscape(_))) {
+        if limit == 0.0 && side == Side::Lower && matches!(query::of(indicator), Ok(Query::Dynatrace(Dynatrace::Smartscape(_)))) {
             continue;
         }
         // No distance from 0 but 0: to stay there is not to move by it.

@@ -9,7 +9,7 @@
 //! | original | here |
 //! |---|---|
 //! | NaN reaches no threshold: full score | no value was measured: that series does not count; with none left, "The indicator returned no values", score 0 unless `ignoreEmpty` |
-//! | `+Inf`, `-Inf` are NaN | infinities: they reach every upper or lower threshold |
+//! | `+Inf`, `-Inf` are NaN | infinities: they reach every upper or lower threshold; where they reach none, no value was measured |
 //! | a scalar answer ends the run | one value with an empty key |
 //! | null is 0 | no value was measured |
 //! | a threshold of 0 is never checked | it is; but a lower 0 says nothing about a number of relations (Smartscape), which the samples rely on |
@@ -32,10 +32,10 @@ mod read;
 
 use super::evaluation::{Evaluation, Evidence};
 use super::placeholders::Context;
-use crate::core::lint::{self, Finding};
+use super::query::Query;
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::pitometer;
-pub use query::Query;
 use serde_json::Value;
 
 /// What the original calls the breach of an indicator without values.
@@ -116,8 +116,9 @@ impl Perfspec {
     }
 
     /// All that is wrong, or surely not meant, in a perfspec.
-    pub fn lint(text: &str) -> Vec<Finding> {
+    pub fn lint(text: &str, options: Options) -> Vec<Finding> {
         let (spec, mut findings) = read::read(text);
+        findings.options = options;
         read::doubts(&spec, &mut findings);
         findings.located(text)
     }
@@ -127,7 +128,7 @@ impl Perfspec {
     /// # Errors
     /// `Usage` for an unknown source, and for a query that its source does not know.
     pub fn queries(&self) -> Result<Vec<(String, Query)>> {
-        self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), Query::of(indicator)?))).collect()
+        self.indicators.iter().map(|indicator| Ok((indicator.id.clone(), query::of(indicator)?))).collect()
     }
 
     /// The same with the placeholders of its queries replaced.
@@ -139,18 +140,6 @@ impl Perfspec {
             indicator.query = context.resolve_all(&indicator.query)?;
         }
         Ok(self)
-    }
-
-    /// The same with all time series of Dynatrace asked for one entity, as keptn's service did.
-    pub fn of_entity(mut self, entity: &str) -> Self {
-        for indicator in &mut self.indicators {
-            if let Ok(Query::DynatraceTimeseries(_)) = Query::of(indicator)
-                && let Some(query) = indicator.query.as_object_mut()
-            {
-                query.insert("entityIds".into(), Value::from(vec![entity]));
-            }
-        }
-        self
     }
 
     /// Grades what was measured.

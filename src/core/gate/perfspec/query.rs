@@ -1,53 +1,29 @@
 //! The questions of a perfspec, as data.
 
 use super::Indicator;
-use crate::core::gate::dynatrace::{Smartscape, Timeseries};
+use crate::core::gate::dynatrace::{Dynatrace, Smartscape, Timeseries};
+use crate::core::gate::query::Query;
 use crate::error::{Error, Result};
 use serde_json::Value;
-
-/// What to ask a source.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Query {
-    /// An instant query, at the end of the window.
-    Prometheus(String),
-    /// A time series of Dynatrace, one value an entity for the whole window.
-    DynatraceTimeseries(Timeseries),
-    /// The number of relations of Dynatrace's entities.
-    DynatraceSmartscape(Smartscape),
-}
 
 /// The sources that there are, in the spelling of the original.
 pub(super) const SOURCES: [&str; 2] = ["Prometheus", "Dynatrace"];
 
-impl Query {
-    /// The question of an indicator.
-    pub(super) fn of(indicator: &Indicator) -> Result<Self> {
-        let refused = |why: String| Error::usage(format!("indicator `{}`: {why}", indicator.id));
-        match SOURCES.iter().find(|source| source.eq_ignore_ascii_case(&indicator.source)) {
-            Some(&"Prometheus") => match &indicator.query {
-                Value::String(query) => Ok(Self::Prometheus(query.clone())),
-                _ => Err(refused("a query to Prometheus is a text".into())),
-            },
-            Some(_) => dynatrace(&indicator.query).map_err(refused),
-            None => Err(refused(format!("unknown source `{}`; known are {}", indicator.source, SOURCES.join(", ")))
-                .hint("give its values with `--values`")),
-        }
-    }
-
-    /// The query in one line, for people.
-    pub fn line(&self) -> String {
-        match self {
-            Self::Prometheus(query) => query.clone(),
-            Self::DynatraceTimeseries(query) => {
-                let percentile = query.percentile.as_ref().map_or_else(String::new, |percentile| format!(" {percentile}"));
-                format!("{} {}{percentile}", query.id, query.aggregation)
-            }
-            Self::DynatraceSmartscape(query) => format!("{} {} count", query.entity_type, query.relation),
-        }
+/// The question of an indicator.
+pub(super) fn of(indicator: &Indicator) -> Result<Query> {
+    let refused = |why: String| Error::usage(format!("indicator `{}`: {why}", indicator.id));
+    match SOURCES.iter().find(|source| source.eq_ignore_ascii_case(&indicator.source)) {
+        Some(&"Prometheus") => match &indicator.query {
+            Value::String(query) => Ok(Query::Prometheus(query.clone())),
+            _ => Err(refused("a query to Prometheus is a text".into())),
+        },
+        Some(_) => dynatrace(&indicator.query).map(Query::Dynatrace).map_err(refused),
+        None => Err(refused(format!("unknown source `{}`; known are {}", indicator.source, SOURCES.join(", ")))
+            .hint("give its values with `--values`")),
     }
 }
 
-fn dynatrace(query: &Value) -> Result<Query, String> {
+fn dynatrace(query: &Value) -> Result<Dynatrace, String> {
     let text = |key: &str| query.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let aggregation = text("aggregation").ok_or("a query to Dynatrace needs an `aggregation`: AVG, MAX, COUNT, p95 …")?;
     // The sample files leave a key that says nothing as an empty text.
@@ -55,7 +31,7 @@ fn dynatrace(query: &Value) -> Result<Query, String> {
     let tags = given("tags");
     if let Some(id) = text("timeseriesId") {
         let digits = aggregation.strip_prefix('p').filter(|digits| digits.parse::<u32>().is_ok());
-        return Ok(Query::DynatraceTimeseries(Timeseries {
+        return Ok(Dynatrace::Timeseries(Timeseries {
             id: id.to_owned(),
             aggregation: digits.map_or(aggregation, |_| "percentile").to_owned(),
             percentile: digits.map(str::to_owned),
@@ -72,5 +48,5 @@ fn dynatrace(query: &Value) -> Result<Query, String> {
     if !["Service", "Application", "Process"].contains(&entity_type) {
         return Err(format!("relations are those of a Service, Application or Process, not `{entity_type}`"));
     }
-    Ok(Query::DynatraceSmartscape(Smartscape { entity_type: entity_type.to_owned(), relation: relation.to_owned(), tags }))
+    Ok(Dynatrace::Smartscape(Smartscape { entity_type: entity_type.to_owned(), relation: relation.to_owned(), tags }))
 }

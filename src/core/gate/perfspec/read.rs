@@ -1,8 +1,9 @@
 //! Reads a perfspec, and says what in it cannot be meant.
 
-use super::query::SOURCES;
-use super::{Indicator, Number, Perfspec, Query, Threshold, Thresholds};
+use super::query::{self, SOURCES};
+use super::{Indicator, Number, Perfspec, Threshold, Thresholds};
 use crate::core::gate::number;
+use crate::core::gate::query::Query;
 use crate::core::lint::{Findings, join};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -176,8 +177,10 @@ fn source(pointer: &str, indicator: &Indicator, found: &mut Findings) {
     if !SOURCES.iter().any(|source| source.eq_ignore_ascii_case(&indicator.source)) {
         let message = format!("unknown source `{}`; known are {}", indicator.source, SOURCES.join(", "));
         found.error(format!("{pointer}/source"), message);
-    } else if let Err(error) = Query::of(indicator) {
+    } else if let Err(error) = query::of(indicator) {
         found.error(format!("{pointer}/query"), error.message);
+    } else if let Ok(Query::Prometheus(query)) = query::of(indicator) {
+        found.promql(&format!("{pointer}/query"), &query);
     }
     if let Some(query) = indicator.query.as_object() {
         let known =

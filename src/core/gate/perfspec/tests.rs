@@ -1,7 +1,8 @@
 use super::*;
+use crate::core::gate::dynatrace::{self, Dynatrace};
 use crate::core::gate::evaluation::{Answer, Previous, PreviousValue, Sample, Status, Verdict, Window};
+use crate::core::gate::prometheus;
 use crate::core::gate::vectors::{Dice, list, load, same};
-use crate::core::gate::{dynatrace, prometheus};
 use serde_json::json;
 
 const WINDOW: Window = Window { start: 1_557_000_000, end: 1_557_000_180 };
@@ -17,7 +18,7 @@ fn indicator(id: &str, score: f64, thresholds: Value) -> Value {
 
 fn measured(values: &[(&str, Value)]) -> Evidence {
     let answers = values.iter().map(|(id, value)| Answer::new(*id, vec![Sample::of("{}", value.clone())])).collect();
-    Evidence { window: Some(WINDOW), answers, previous: vec![] }
+    Evidence { window: Some(WINDOW), answers, previous: vec![], ..Evidence::default() }
 }
 
 fn graded(thresholds: Value, value: Value) -> Evaluation {
@@ -47,13 +48,16 @@ fn answers(spec: &Perfspec, case: &Value) -> Result<Vec<Answer>> {
                     None => prometheus::samples(&answer["body"]),
                 },
             },
-            Query::DynatraceTimeseries(query) => {
+            Query::Dynatrace(Dynatrace::Timeseries(query)) => {
                 let percentile = query.percentile.clone().unwrap_or_default();
                 let precise = format!("{}|{}{percentile}", query.id, query.aggregation);
                 let data = &data["dynatrace_timeseries"];
                 dynatrace::timeseries(data.get(&precise).unwrap_or(&data[&query.id]))
             }
-            Query::DynatraceSmartscape(query) => Ok(query.samples(list(&data["dynatrace_entities"], &query.entity_type))),
+            Query::Dynatrace(Dynatrace::Smartscape(query)) => {
+                Ok(query.samples(list(&data["dynatrace_entities"], &query.entity_type)))
+            }
+            other => panic!("no perfspec asks {other:?}"),
         };
         all.push(samples.map_or_else(|error| Answer::refused(&id, error), |samples| Answer::new(&id, samples)));
     }
@@ -78,7 +82,12 @@ fn run(case: &Value) -> Result<Evaluation> {
     let spec = Perfspec::parse("perfspec.json", &case["perfspec"].to_string())?;
     let time = |key: &str| case["options"][key].as_i64().unwrap_or_default();
     let window = Window::new(time("timeStart"), time("timeEnd"))?;
-    Ok(spec.grade(Evidence { window: Some(window), answers: answers(&spec, case)?, previous: earlier(case) }))
+    Ok(spec.grade(Evidence {
+        window: Some(window),
+        answers: answers(&spec, case)?,
+        previous: earlier(case),
+        ..Evidence::default()
+    }))
 }
 
 /// What holds instead where the original does something surprising: the total and the verdict, or that it is refused.
@@ -156,10 +165,13 @@ fn recorded_questions() {
         for (_, query) in &queries {
             match query {
                 Query::Prometheus(query) => texts.push(json!(query)),
-                Query::DynatraceTimeseries(query) => {
+                Query::Dynatrace(Dynatrace::Timeseries(query)) => {
                     bodies.push(json!({"call": "timeseries", "id": query.id, "params": query.parameters(WINDOW)}));
                 }
-                Query::DynatraceSmartscape(query) => bodies.push(json!({"call": "services", "params": query.parameters(WINDOW)})),
+                Query::Dynatrace(Dynatrace::Smartscape(query)) => {
+                    bodies.push(json!({"call": "services", "params": query.parameters(WINDOW)}))
+                }
+                other => panic!("no perfspec asks {other:?}"),
             }
         }
         let sent: Vec<Value> =
@@ -185,6 +197,8 @@ fn a_limit_that_is_reached_is_broken() {
         (json!({"lowerSevere": 0}), json!(0), 0.0, vec!["lowerSevere"]),
         (json!({"upperSevere": "9"}), json!("10"), 0.0, vec!["upperSevere"]),
         (json!({"upperSevere": 1}), json!("+Inf"), 0.0, vec!["upperSevere"]),
+        (json!({"upperSevere": 1}), json!("-Inf"), 0.0, vec![NO_VALUES]),
+        (json!({"lowerSevere": 99}), json!("+Inf"), 0.0, vec![NO_VALUES]),
         (json!({"upperSevere": 1}), json!("NaN"), 0.0, vec![NO_VALUES]),
         (json!({"upperSevere": 1}), json!(null), 0.0, vec![NO_VALUES]),
     ] {
@@ -233,7 +247,7 @@ fn relative_thresholds_need_the_earlier_value_of_the_same_series() {
         (vec![before("s", 0.0)], 1, 0.0),
     ] {
         let answers = vec![Answer::new("a", vec![Sample::of("s", value)])];
-        let evaluation = spec.grade(Evidence { answers, previous: previous.clone(), window: None });
+        let evaluation = spec.grade(Evidence { answers, previous: previous.clone(), window: None, ..Evidence::default() });
         assert_eq!(evaluation.score, score, "{previous:?} {value}");
     }
 }
@@ -244,7 +258,7 @@ fn other_keys_are_noted_where_they_do_no_harm() {
     noted["description"] = json!("how fast it is");
     let text = spec(json!([noted]), json!({"pass": 90}));
     assert!(Perfspec::parse("perfspec.json", &text).is_ok());
-    assert_eq!(Perfspec::lint(&text).len(), 1);
+    assert_eq!(Perfspec::lint(&text, Options::default()).len(), 1);
     noted["grading"]["thresholds"]["comment"] = json!("x");
     assert!(Perfspec::parse("perfspec.json", &spec(json!([noted]), json!({"pass": 90}))).is_err());
 }
@@ -274,11 +288,11 @@ fn queries_are_narrowed_before_they_are_asked() {
     let text = spec(json!([first, dynatrace]), json!({"pass": 50}));
     let context = Context { service: Some("carts".into()), seconds: Some(60.0), ..Context::default() };
     let spec = Perfspec::parse("perfspec.json", &text).and_then(|spec| spec.resolve(&context)).expect("a perfspec");
-    let queries = spec.of_entity("SERVICE-1").queries().expect("queries");
+    let queries = spec.queries().expect("queries");
     let lines: Vec<String> = queries.iter().map(|(_, query)| query.line()).collect();
     assert_eq!(lines, ["x[60s]", "t percentile 95"]);
-    let Query::DynatraceTimeseries(query) = &queries[1].1 else { panic!("{queries:?}") };
-    assert_eq!((&query.tags, &query.entities), (&Some(json!(["service:carts"])), &Some(json!(["SERVICE-1"]))));
+    let Query::Dynatrace(Dynatrace::Timeseries(query)) = &queries[1].1 else { panic!("{queries:?}") };
+    assert_eq!((&query.tags, query.is_open()), (&Some(json!(["service:carts"])), false));
     assert!(Perfspec::parse("perfspec.json", &text).and_then(|spec| spec.resolve(&Context::default())).is_err());
 }
 
@@ -324,7 +338,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
 #[test]
 fn lint_finds_what_is_hardly_meant() {
     let lint = |indicators: Value, objectives: Value| {
-        let found = Perfspec::lint(&spec(indicators, objectives));
+        let found = Perfspec::lint(&spec(indicators, objectives), Options::default());
         found.into_iter().map(|one| one.message).collect::<Vec<_>>()
     };
     let fine = indicator("a", 100.0, json!({"upperSevere": 2, "upperWarning": 1}));
@@ -478,7 +492,7 @@ fn arbitrary_files_do_no_harm() {
         if round % 5 == 0 {
             text.truncate((0..=text.len()).rev().filter(|at| text.is_char_boundary(*at)).nth(dice.roll(9) as usize).unwrap_or(0));
         }
-        Perfspec::lint(&text);
+        Perfspec::lint(&text, Options::default());
         if let Ok(spec) = Perfspec::parse("perfspec.json", &text) {
             let _ = spec.queries();
             pitometer(&spec.grade(Evidence::default()), None);

@@ -1,4 +1,5 @@
-//! From a side of a release to queries of Istio's standard metrics, and from their answers to counts by interval.
+//! From a side of a release to queries of Istio's standard metrics or of Envoy's cluster statistics, and from their answers
+//! to counts by interval.
 //!
 //! Counters are read as they are, series by series, and subtracted here: `rate` would invent fractions of requests, lose
 //! the first requests of a new version, and hide a target that is gone.
@@ -28,6 +29,8 @@ pub enum Target {
     Version(String),
     /// By the names of its deployments, where its subset has other labels.
     Workloads(Vec<String>),
+    /// By Envoy's cluster for a subset, as Istio names clusters: `outbound|80|SUBSET|HOST`. All of them where it is empty.
+    Cluster(String),
 }
 
 impl Side {
@@ -35,32 +38,51 @@ impl Side {
     /// arrived.
     fn matchers(&self) -> String {
         let text = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
+        if let Target::Cluster(subset) = &self.target {
+            let subset = if subset.is_empty() { "[^|]*".to_owned() } else { text(&literal(subset)) };
+            // istiod ends the name with a `;` where it is used for statistics.
+            return format!(r#"envoy_cluster_name=~"outbound\\|[0-9]+\\|{subset}\\|{};?""#, text(&literal(&self.service)));
+        }
         let base = format!(r#"reporter=~"source|waypoint",destination_service="{}""#, text(&self.service));
         match &self.target {
             Target::Service => base,
             Target::Version(version) => format!(r#"{base},destination_version="{}""#, text(version)),
             Target::Workloads(names) => {
-                let names: Vec<String> = names.iter().map(|name| text(&name.replace('.', r"\."))).collect();
+                let names: Vec<String> = names.iter().map(|name| text(&literal(name))).collect();
                 format!(r#"{base},destination_workload=~"{}""#, names.join("|"))
             }
+            Target::Cluster(_) => base,
         }
     }
 }
 
+/// A regular expression for a name, of which only the dots mean something else.
+fn literal(name: &str) -> String {
+    name.replace('.', r"\.")
+}
+
 /// The counters of a side's requests.
 pub fn query_requests(side: &Side) -> String {
-    format!("istio_requests_total{{{}}}", side.matchers())
+    let name = if matches!(side.target, Target::Cluster(_)) { "envoy_cluster_upstream_rq" } else { "istio_requests_total" };
+    format!("{name}{{{}}}", side.matchers())
 }
 
 /// The counters of a side's latency histogram, in milliseconds.
 pub fn query_buckets(side: &Side) -> String {
-    format!("sum by (le, pod, instance) (istio_request_duration_milliseconds_bucket{{{}}})", side.matchers())
+    let name = match side.target {
+        Target::Cluster(_) => "envoy_cluster_upstream_rq_time_bucket",
+        _ => "istio_request_duration_milliseconds_bucket",
+    };
+    format!("sum by (le, pod, instance) ({name}{{{}}})", side.matchers())
 }
 
-/// When the newest sample of a service was taken, in seconds since the epoch.
-pub fn freshness(service: &str) -> String {
-    let side = Side { service: service.to_owned(), target: Target::Service };
-    format!("max(timestamp({}))", query_requests(&side))
+/// When the newest sample of a side's service was taken, in seconds since the epoch.
+pub fn freshness(side: &Side) -> String {
+    let target = match side.target {
+        Target::Cluster(_) => Target::Cluster(String::new()),
+        _ => Target::Service,
+    };
+    format!("max(timestamp({}))", query_requests(&Side { service: side.service.clone(), target }))
 }
 
 /// The single number of an instant answer.
@@ -143,8 +165,15 @@ fn counts(body: &Value) -> Result<Vec<Measured>, String> {
     let series = matrix(body).ok_or("the answer is not a range of series")?;
     let failed = |labels: &Value| {
         let label = |name: &str| labels.get(name).and_then(Value::as_str).unwrap_or_default();
-        label("response_code").starts_with('5') || !matches!(label("grpc_response_status"), "" | "0")
+        let failed = |code: &str| code.starts_with('5');
+        failed(label("response_code"))
+            || failed(label("envoy_response_code"))
+            || !matches!(label("grpc_response_status"), "" | "0")
     };
+    // Where Envoy's tags are set so that `2xx` and `200` are one metric, each request is there twice.
+    let class =
+        |one: &Series<'_>| one.labels.get("envoy_response_code").and_then(Value::as_str).is_some_and(|code| code.ends_with("xx"));
+    let series: Vec<Series<'_>> = series.into_iter().filter(|one| !class(one)).collect();
     let bad: Vec<bool> = series.iter().map(|one| failed(one.labels)).collect();
     let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
     let ends = growth(&series, |place, at, grown| {

@@ -8,6 +8,9 @@
 //! | `error-rate<=stable`, `error-rate<=stable+1%`, `error-rate<=stable*1.5` | the candidate against the stable side, over the same intervals |
 //! | `p99<=stable*1.2`, `p99<=stable+50ms` | against the stable side's own percentile in the window |
 //!
+//! They are read from Istio's standard metrics, or from the cluster statistics of an Envoy whose clusters are named as Istio
+//! names them; those know no gRPC status.
+//!
 //! Shares are judged as counts, always-valid ([`crate::core::judge`]): a term passes when it is proven, fails when the
 //! contrary is, and is inconclusive until then.
 

@@ -58,6 +58,24 @@ fn queries_name_the_side_and_no_other() {
     assert_eq!(query_requests(&side(names)), format!(r#"{base},destination_workload=~"carts-green|a\\.b"}}"#));
 }
 
+#[test]
+fn envoys_own_statistics_are_told_apart_by_cluster() {
+    let side = |subset: &str| Side { service: "carts.shop.svc.cluster.local".into(), target: Target::Cluster(subset.into()) };
+    assert_eq!(
+        query_requests(&side("v2")),
+        r#"envoy_cluster_upstream_rq{envoy_cluster_name=~"outbound\\|[0-9]+\\|v2\\|carts\\.shop\\.svc\\.cluster\\.local;?"}"#
+    );
+    assert!(freshness(&side("v2")).contains(r"[0-9]+\\|[^|]*\\|carts"), "{}", freshness(&side("v2")));
+    assert!(query_buckets(&side("v2")).contains("envoy_cluster_upstream_rq_time_bucket{"));
+    // `2xx` and `200` of one request are one request.
+    let series = |code: &str, values: [u32; 2]| json!({"metric": {"envoy_response_code": code}, "values": [[1000, values[0].to_string()], [1015, values[1].to_string()]]});
+    let body = json!({"data": {"result": [
+        series("200", [0, 900]), series("2xx", [0, 900]), series("503", [0, 100]), series("5xx", [0, 100])]}});
+    let result = graded(&["error-rate<=1%"], &body, &json!({"data": {"result": []}}));
+    assert_eq!(result.verdict, Verdict::Fail);
+    assert_eq!(result.indicators[0].values[0].number(), Some(0.1), "{result:?}");
+}
+
 /// A range answer: series by response code, one counter value every 15 s.
 fn range(series: &[(&str, &[f64])]) -> Value {
     let result: Vec<Value> = series
@@ -76,7 +94,7 @@ fn graded(texts: &[&str], candidate: &Value, stable: &Value) -> Evaluation {
     let side = Side { service: "carts".into(), target: Target::Service };
     let (candidate, stable) = (Sampled::read(candidate, None).expect("counts"), Sampled::read(stable, None).expect("counts"));
     let answers = terms.iter().map(|term| answer(term, &side, &candidate, Some(&stable), None)).collect();
-    grade(&terms, Evidence { window: None, answers, previous: Vec::new() })
+    grade(&terms, Evidence { window: None, answers, previous: Vec::new(), ..Evidence::default() })
 }
 
 #[test]
@@ -109,6 +127,13 @@ fn verdicts_are_proven_or_open() {
     // One failure among others fails.
     assert_eq!(verdict(&["rps>=1", "success-rate>=99"], &bad, &good), Verdict::Fail);
     assert_eq!(verdict(&["rps>=1000"], &good, &good), Verdict::Fail);
+    // 6000 requests in two intervals are 200 a second, and 3000 in one are, too.
+    assert_eq!(verdict(&["rps>=200"], &good, &good), Verdict::Pass);
+    assert_eq!(verdict(&["rps>200"], &good, &good), Verdict::Fail);
+    let short = range(&[("200", &[0.0, 3000.0])]);
+    assert_eq!(verdict(&["rps>=200"], &short, &good), Verdict::Pass);
+    assert_eq!(verdict(&["rps>200"], &short, &good), Verdict::Inconclusive);
+    assert_eq!(verdict(&["rps<=200"], &short, &good), Verdict::Inconclusive);
     assert_eq!(grade(&[], Evidence::default()).verdict, Verdict::Fail);
 }
 
@@ -125,7 +150,7 @@ fn latencies_are_judged_as_shares_above_the_limit() {
         let side = Side { service: "carts".into(), target: Target::Service };
         let terms = [term(text)];
         let answers = vec![answer(&terms[0], &side, &sampled(slow), Some(&sampled(stable)), None)];
-        grade(&terms, Evidence { window: None, answers, previous: Vec::new() }).verdict
+        grade(&terms, Evidence { window: None, answers, previous: Vec::new(), ..Evidence::default() }).verdict
     };
     assert_eq!(verdict(0.01, "p95<500ms", 0.01), Verdict::Pass);
     assert_eq!(verdict(0.30, "p95<500ms", 0.01), Verdict::Fail);

@@ -56,7 +56,7 @@ fn recorded_cases() {
         assert!(same(&comparison, &case["parsed"]["comparison"]), "{name}: {comparison}");
         let weights: Vec<f64> = slo.objectives.iter().map(|objective| objective.weight).collect();
         assert!(same(&json!(weights), &json!(list(&case["parsed"], "weights"))), "{name}: {weights:?}");
-        let evaluation = slo.grade(Evidence { window: None, answers: answers(&case["values"]), previous });
+        let evaluation = slo.grade(Evidence { window: None, answers: answers(&case["values"]), previous, ..Evidence::default() });
         let printed = keptn(&evaluation, Printed::default());
         assert_eq!(evaluation.error.as_deref(), expected.get("error").and_then(Value::as_str), "{name}");
         if evaluation.error.is_none() {
@@ -130,7 +130,7 @@ fn graded(p95: Value, errors: Value, before: &[f64]) -> Evaluation {
     };
     let previous =
         before.iter().map(|number| Previous { id: "before".into(), values: vec![value(*number)], ..Previous::default() });
-    slo.grade(Evidence { window: None, answers: answers(&values), previous: previous.collect() })
+    slo.grade(Evidence { window: None, answers: answers(&values), previous: previous.collect(), ..Evidence::default() })
 }
 
 #[test]
@@ -150,6 +150,7 @@ fn verdicts_say_why() {
         (json!(700), json!(2), &[][..], Verdict::Fail, "33.33 % is below 60: p95 (700 is not <600); errors (2 is not <=1)"),
         (json!(null), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
         (json!("NaN"), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
+        (json!("-Inf"), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
         (
             json!(500),
             json!(null),
@@ -189,7 +190,7 @@ fn what_has_not_the_form_is_refused_with_its_place() {
 fn lint_finds_what_is_hardly_meant() {
     let total = "total_score: {pass: \"90%\", warning: \"75%\"}\n";
     let one = |rest: &str| format!("objectives:\n- sli: a\n{rest}{total}");
-    let lint = |text: &str| Slo::lint(text).into_iter().map(|one| one.message).collect::<Vec<_>>();
+    let lint = |text: &str| Slo::lint(text, Options::default()).into_iter().map(|one| one.message).collect::<Vec<_>>();
     assert_eq!(lint(SMALL), Vec::<String>::new());
     for (text, says) in [
         (one("  pass: [{criteria: [\"<=1%\"]}]\n"), "it means `<=+1%`"),
@@ -249,7 +250,7 @@ fn the_order_does_not_matter() {
                 status: String::new(),
             };
             let previous = before.iter().map(|number| Previous { values: vec![value(number)], ..Previous::default() }).collect();
-            let evaluation = slo.grade(Evidence { window: None, answers, previous });
+            let evaluation = slo.grade(Evidence { window: None, answers, previous, ..Evidence::default() });
             (evaluation.score, evaluation.verdict)
         };
         let (mut answers, reversed) = (answers(&values), before.iter().rev().copied().collect::<Vec<_>>());
@@ -298,10 +299,13 @@ fn arbitrary_files_do_no_harm() {
         if dice.roll(2) == 0 {
             text = format!("{}{text}", SMALL.lines().take(dice.roll(15) as usize).collect::<Vec<_>>().join("\n"));
         }
-        Slo::lint(&text);
+        Slo::lint(&text, Options::default());
         if let Ok(slo) = Slo::parse("slo.yaml", &text) {
             let values = json!([{"metric": "a", "value": dice.roll(9)}, {"metric": "p95", "value": "x"}]);
-            keptn(&slo.grade(Evidence { window: None, answers: answers(&values), previous: vec![] }), Printed::default());
+            keptn(
+                &slo.grade(Evidence { window: None, answers: answers(&values), previous: vec![], ..Evidence::default() }),
+                Printed::default(),
+            );
         }
     }
 }

@@ -1,25 +1,41 @@
-//! Which proxy leads to the API server.
-//!
-//! kube 5 compares `NO_PROXY` with the proxy's own host instead of the API server's, so the decision is made here.
+//! Which proxy leads to a server.
 
 use crate::error::{Error, Result};
-use http::Uri;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderValue, Uri};
 
-/// The proxy for `server`: the kubeconfig's `proxy-url`, else `HTTPS_PROXY`, unless `NO_PROXY` excepts the server.
-/// As in client-go, `NO_PROXY` does not concern a proxy that the kubeconfig names.
-pub(super) fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
+/// The proxy for `server`: the one that is named for it, else `HTTPS_PROXY` (`HTTP_PROXY` for a server without TLS), unless
+/// `NO_PROXY` excepts the server.
+/// As in client-go, `NO_PROXY` does not concern a proxy that is named.
+///
+/// # Errors
+/// `Usage` for what is not a URL.
+pub fn for_server(named: Option<&str>, server: &Uri) -> Result<Option<Uri>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
     let excepted = || excepts(&either("NO_PROXY", "no_proxy").unwrap_or_default(), server);
-    let from_environment = || either("HTTPS_PROXY", "https_proxy").filter(|_| !excepted());
+    let variable = match server.scheme_str() {
+        Some("http") => ["HTTP_PROXY", "http_proxy"],
+        _ => ["HTTPS_PROXY", "https_proxy"],
+    };
+    let from_environment = || either(variable[0], variable[1]).filter(|_| !excepted());
     let Some(url) = named.map(str::to_owned).or_else(from_environment) else { return Ok(None) };
     // curl and client-go take a bare `host:port` for an HTTP proxy.
     let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
-    full.parse().map(Some).map_err(|_| Error::usage(format!("`{url}` is not the URL of a proxy")))
+    let shown = url.rsplit('@').next().unwrap_or_default().escape_debug();
+    full.parse().map(Some).map_err(|_| Error::usage(format!("`{shown}` is not the URL of a proxy")))
+}
+
+/// What a proxy is told of who asks: `Basic …`, where its URL has credentials.
+pub fn authorization(url: &Uri) -> Option<HeaderValue> {
+    let mut value: HeaderValue = format!("Basic {}", BASE64.encode(credentials(url)?)).try_into().ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The `user:password` in a proxy's URL, percent-decoded.
-pub(super) fn credentials(url: &Uri) -> Option<String> {
+pub fn credentials(url: &Uri) -> Option<String> {
     let (encoded, _) = url.authority()?.as_str().rsplit_once('@')?;
     let mut bytes = Vec::new();
     let mut rest = encoded;
@@ -34,7 +50,7 @@ pub(super) fn credentials(url: &Uri) -> Option<String> {
 }
 
 /// A proxy's URL as it may be shown: without credentials.
-pub(super) fn plain(url: &Uri) -> String {
+pub fn plain(url: &Uri) -> String {
     format!("{}://{}", url.scheme_str().unwrap_or_default(), url.host().unwrap_or_default())
 }
 
