@@ -3,7 +3,7 @@
 //! keptn's own command lines are taken as they are: `send event new-artifact`, `send event approval.finished`, `trigger
 //! delivery`.
 
-use super::{Deferred, DryRun, Format};
+use super::{Deferred, DryRun, Format, Metrics};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -174,6 +174,9 @@ pub struct NewArtifact {
     /// Requirement in place of a gate file: `success-rate>=99`; can be repeated
     #[arg(long, value_name = "EXPR")]
     pub require: Vec<String>,
+    /// Whose metrics --require reads: the mesh's, or those of an Envoy with Istio's cluster names
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Metrics::Istio, hide_short_help = true)]
+    pub metrics: Metrics,
     /// Deliver to stages that should have a gate and have none
     #[arg(long, hide_short_help = true)]
     pub allow_no_gate: bool,

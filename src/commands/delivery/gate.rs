@@ -96,7 +96,7 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, previous: &[Previous],
         candidate: before.and_then(|before| before.to.clone()),
         stable: before.and_then(|before| before.serving.clone()),
         arguments: BTreeMap::new(),
-        metrics: Metrics::Istio,
+        metrics: if run.terms.envoy { Metrics::Envoy } else { Metrics::Istio },
         // Measured back from the source's own present: its clock need not agree with this one.
         span: Span { length: elapsed(stage), start: None, end: None },
         previous,
