@@ -78,7 +78,7 @@ End a delivery: the stage that it is in goes back to what was there before.
 
 Examples:
   # Wherever it is driven
-  tidegate abort carts -p sockshop --reason 'wrong version'";
+  tidegate abort carts -p sockshop --reason superseded";
 
 pub const GET_RUNS: &str = "\
 List deliveries, the newest first, or show one in full.
@@ -93,7 +93,7 @@ Examples:
 /// `get runs`
 #[derive(Debug, Args)]
 pub struct Runs {
-    /// keptn's kind of event; all of a run are shown
+    /// Kind of event, as keptn names it; all of a run are shown
     #[arg(value_name = "TYPE", hide = true)]
     pub kind: Option<String>,
     /// Project

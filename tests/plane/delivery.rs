@@ -6,7 +6,7 @@ use crate::support::prometheus::query;
 use crate::support::*;
 
 #[test]
-fn a_slow_version_is_taken_back_and_a_fast_one_gets_the_traffic() {
+fn a_fast_version_gets_the_traffic_and_a_slow_one_is_taken_back() {
     let Some(shop) = Shop::open("shop/carts:0.6.0", "shop/carts:0.6.0") else { return };
     // The shop's namespace is the only stage of a project.
     let (project, stage) = shop.server.namespace.rsplit_once('-').expect("a name with a number");
@@ -25,7 +25,7 @@ fn a_slow_version_is_taken_back_and_a_fast_one_gets_the_traffic() {
     eventually("the service is scraped", || (!query(&shop.plane.prometheus, &series, None).is_empty()).then_some(()));
     let send = |tag: &str| {
         let sent = format!("send new-artifact -p {project} --service carts --image shop/carts:{tag}");
-        shop.tidegate(&format!("{sent} --share 40 --evaluation-timeout 24s --require p95<500ms")).run()
+        shop.tidegate(&format!("{sent} --share 40 --settle 2s --evaluation-timeout 24s --require p95<500ms")).run()
     };
     let weights = || {
         let object = shop.server.rest.get(&shop.server.service("carts")).ok();
@@ -33,13 +33,15 @@ fn a_slow_version_is_taken_back_and_a_fast_one_gets_the_traffic() {
         list.map(|to| to["weight"].as_u64().expect("a weight")).collect::<Vec<_>>()
     };
 
-    let slow = send("0.6.1");
-    assert_eq!(slow.status, Some(10), "{slow}");
-    assert!(slow.stderr.contains("back on blue 100, green 0"), "{slow}");
-    assert_eq!(weights(), [100, 0]);
-
     let fast = send("0.6.2");
     assert_eq!(fast.status, Some(0), "{fast}");
+    assert_eq!(weights(), [0, 100]);
+    shop.served();
+    assert_eq!(version(&shop.client().get(&shop.host, "/health", "")), "0.6.2");
+
+    let slow = send("0.6.1");
+    assert_eq!(slow.status, Some(10), "{slow}");
+    assert!(slow.stderr.contains("back on blue 0, green 100"), "{slow}");
     assert_eq!(weights(), [0, 100]);
     drop(load);
     shop.served();
