@@ -226,8 +226,8 @@ Their keys are the flags' names:
   field-manager: tidegate
   # changes there need --yes, or an answer on a terminal
   protected-namespaces: [sockshop-production]
-  # where metrics come from; also prometheus-token-file, -basic-file, -ca, -cert,
-  # -key and -proxy, and dynatrace-token-file
+  # where metrics come from; also prometheus-token-file, -basic-file, -ca,
+  # -cert, -key and -proxy, and dynatrace-token-file
   prometheus: https://prometheus.example.com
   dynatrace: https://abc12345.live.dynatrace.com
 ";
