@@ -1,6 +1,8 @@
 //! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
 
+mod ci;
 mod forbidden;
+mod fuzz;
 mod layers;
 mod repository;
 

@@ -40,30 +40,28 @@ impl Credential {
     ///
     /// # Errors
     /// `Usage` for what cannot be read or used, `Forbidden` for a plugin that fails and a token that has expired.
-    pub async fn obtain(mut user: AuthInfo) -> Result<(Self, Option<Identity>)> {
+    pub async fn obtain(user: AuthInfo) -> Result<(Self, Option<Identity>)> {
         let impersonation = impersonation(&user)?;
-        let identity = identity(&user)?;
-        if let (Some(name), Some(password)) = (&user.username, &user.password) {
-            let coded = BASE64.encode(format!("{name}:{}", password.expose_secret()));
-            let authorization = Authorization::Fixed(secret("Basic", &coded)?);
-            return Ok((Self { impersonation, authorization }, identity));
-        }
-        let authorization = if let Some(token) = &user.token {
-            Authorization::Fixed(bearer(token)?)
-        } else if let Some(file) = user.token_file.take() {
+        let mut identity = identity(&user)?;
+        let authorization = if let Some(name) = user.username.filter(|name| !name.is_empty()) {
+            let password = user.password.as_ref().map(|password| password.expose_secret()).unwrap_or_default();
+            Authorization::Fixed(secret("Basic", &BASE64.encode(format!("{name}:{password}")))?)
+        } else if let Some(token) = user.token.filter(|token| !token.expose_secret().is_empty()) {
+            Authorization::Fixed(bearer(&token)?)
+        } else if let Some(file) = user.token_file.filter(|file| !file.is_empty()) {
             let token = std::fs::read_to_string(&file)
                 .map_err(|error| Error::usage(format!("cannot read the token file {file}")).caused_by(error.to_string()))?;
             Authorization::File(file.into(), Mutex::new(bearer(&token.into())?))
-        } else if let Some(provider) = &user.auth_provider {
-            Authorization::Fixed(bearer(&provided(provider)?)?)
-        } else if let Some(exec) = user.exec.take() {
+        } else if let Some(provider) = user.auth_provider {
+            Authorization::Fixed(bearer(&provided(&provider)?)?)
+        } else if let Some(exec) = user.exec {
             let given = plugin::run(&exec).await?;
-            let authorization = match (given.token, given.expires) {
+            identity = given.identity.or(identity);
+            match (given.token, given.expires) {
                 (None, _) => Authorization::Nowhere,
                 (Some(token), None) => Authorization::Fixed(bearer(&token)?),
                 (Some(token), Some(expires)) => Authorization::Plugin(Box::new(exec), Mutex::new((bearer(&token)?, expires))),
-            };
-            return Ok((Self { impersonation, authorization }, given.identity.or(identity)));
+            }
         } else {
             Authorization::Nowhere
         };

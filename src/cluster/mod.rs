@@ -10,6 +10,7 @@ mod kubeconfig;
 mod narrow;
 mod plugin;
 mod read;
+mod relay;
 mod resources;
 mod service;
 mod watch;
@@ -19,8 +20,9 @@ pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
 pub use kubeconfig::contexts;
 pub use read::{Found, selector};
+pub use relay::Place;
 pub use resources::{
-    CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, PODS, REPLICA_SETS,
+    CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS,
     Resource, SECRETS, SERVICES, VIRTUAL_SERVICES,
 };
 pub use service::ServicePort;

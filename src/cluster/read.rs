@@ -255,9 +255,10 @@ impl Cluster {
         })
     }
 
-    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`.
+    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`. As all of the
+    /// pre-flight it is read from the server's cache.
     pub async fn protected(&self, namespace: &str) -> Result<bool> {
-        let body = self.get(&format!("/api/v1/namespaces/{namespace}"), None).await?;
+        let body = self.get(&format!("/api/v1/namespaces/{namespace}?resourceVersion=0"), None).await?;
         let label = body.pointer("/metadata/labels/tidegate~1protected").and_then(Value::as_str);
         Ok(label.is_some_and(|value| value != "false"))
     }

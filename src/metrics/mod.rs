@@ -6,6 +6,7 @@ mod command;
 mod http;
 mod prometheus;
 
+pub use crate::web::{Access, form};
 pub use command::{Ended, run};
-pub use http::{Access, Answer, Ask, Direct, Transport, form};
+pub use http::{Answer, Ask, Direct, Transport};
 pub use prometheus::Prometheus;

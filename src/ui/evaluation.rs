@@ -66,6 +66,7 @@ fn values(format: Format, one: &Graded) -> String {
     match numbers.as_slice() {
         [] => "<none>".into(),
         [value] => told(value),
+        [experiment, control] if format == Format::Kayenta => format!("{} against {}", told(experiment), told(control)),
         [first, rest @ ..] => format!("{} (+{} series)", told(first), rest.len()),
     }
 }

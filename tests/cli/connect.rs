@@ -140,6 +140,8 @@ fn flags_say_where_to_connect_and_as_whom() {
     "#]]);
     let last = cluster.requests().pop().expect("a request");
     assert_eq!(last.headers["authorization"], "Basic dTpw");
+    tidegate("status -n shop -o name --username u -s").arg(&url).succeeds();
+    assert_eq!(cluster.requests().pop().expect("a request").headers["authorization"], "Basic dTo=");
 }
 
 #[test]

@@ -61,15 +61,21 @@ impl Case {
         let load = Load::new(&shop.plane.envoy, &shop.host, self.per_second);
         let series = format!(r#"istio_requests_total{{destination_service="{}.svc.cluster.local"}}"#, shop.host);
         eventually("both sides are scraped", || (query(&shop.plane.prometheus, &series, None).len() >= 2).then_some(()));
-        // No URL: Prometheus is found in the cluster and reached through the API server.
-        let mut run = shop.tidegate("evaluate carts --timeframe 10s --timeout 28s");
-        for expression in self.require {
-            run = run.arg("--require").arg(*expression);
-        }
-        let output = run.run();
+        std::thread::scope(|scope| {
+            for metrics in ["istio", "envoy"] {
+                scope.spawn(move || self.judges(shop, metrics));
+            }
+        });
         drop(load);
-        assert_eq!(output.status, Some(self.status), "{} {:?}: {output}", self.image, self.require);
-        assert!(output.stdout.contains(self.says), "{} {:?}: {output}", self.image, self.require);
+    }
+
+    /// No URL is given: Prometheus is found in the cluster and reached through the API server.
+    fn judges(&self, shop: &Shop, metrics: &str) {
+        let line = format!("evaluate carts --timeframe 10s --timeout 28s --metrics {metrics}");
+        let run = self.require.iter().fold(shop.tidegate(&line), |run, one| run.arg("--require").arg(*one));
+        let output = run.run();
+        assert_eq!(output.status, Some(self.status), "{} {:?} {metrics}: {output}", self.image, self.require);
+        assert!(output.stdout.contains(self.says), "{} {:?} {metrics}: {output}", self.image, self.require);
         assert!(output.stderr.contains("asking monitoring/prometheus-service through the API server"), "{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! The lab: a real control plane, started once for all tests of this process (`tests/lab/README.md`).
+//! The lab: a real control plane and data plane, started once for all tests of this process (`tests/lab/README.md`).
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -60,7 +60,7 @@ fn start() -> Option<Lab> {
         let required = std::env::var("TIDEGATE_LAB").is_ok_and(|value| value == "required");
         assert!(status.code() == Some(3) && !required, "the lab does not start ({status}):\n{said}");
         // Straight to stderr: the test framework would swallow what the macros print.
-        let why = "the half of the contract on a real API server is skipped; `tests/lab/build` gets its parts";
+        let why = "what is tested on a real API server and a real Envoy is skipped; `tests/lab/build` gets its parts";
         writeln!(std::io::stderr(), "{why}").expect("stderr");
         return None;
     }

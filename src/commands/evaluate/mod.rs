@@ -1,11 +1,11 @@
 //! `evaluate`: may this version have the traffic?
 
-mod given;
+pub mod given;
 mod history;
 mod judge;
-mod question;
+pub(super) mod question;
 mod replay;
-mod report;
+pub(super) mod report;
 mod sides;
 mod source;
 
@@ -13,13 +13,13 @@ use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Evaluation, Evidence};
-use crate::core::gate::lint::{Options, Severity};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
 use crate::core::gate::values::{self, Pair, Values};
 use crate::core::gate::{self, Gate};
+use crate::core::lint::{Options, Severity};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 pub use given::sources;

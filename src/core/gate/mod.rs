@@ -5,7 +5,7 @@
 //! [`regrade`] comes to the same verdict anywhere.
 //!
 //! Nothing that was not measured passes: no series, null, NaN, an unknown source, a misspelt key. Where this differs from
-//! the original programs, [`perfspec`] and [`slo`] say so in a table.
+//! the original programs, the modules of the formats say so in a table.
 
 pub mod argo;
 pub mod command;
@@ -18,8 +18,6 @@ mod index;
 pub mod jsonpath;
 pub mod kayenta;
 pub mod legacy;
-pub mod lint;
-mod locate;
 pub mod number;
 pub mod perfspec;
 pub mod placeholders;
@@ -33,7 +31,6 @@ pub mod sli;
 pub mod slo;
 pub mod values;
 pub mod web;
-mod yaml;
 
 use crate::error::{Error, Result};
 use argo::Argo;

@@ -4,12 +4,12 @@
 //! not know, names the source: see [`Query`].
 
 use super::dynatrace::{Dynatrace, Indicator};
-use super::lint::{self, Finding, Findings, Options, join};
 use super::placeholders::Context;
 use super::query::Query;
 use super::slo::Slo;
-use super::yaml;
+use crate::core::lint::{self, Finding, Findings, Options, join};
 use crate::core::suggest;
+use crate::core::yaml;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ mod tests {
             told,
             [
                 "sli.yaml:3:29: error: this is not PromQL: `)` stands where `]` is due",
-                "sli.yaml:5:16: warning: a window of 20 s has room for less than two scrapes, one every 15 s: no rate can be told",
+                "sli.yaml:5:16: warning: a window of 20 s has room for fewer than two scrapes, one every 15 s: no rate can be told",
             ]
         );
         assert_eq!(Sli::lint(text, Options { scrape_interval: 5.0 }).len(), 1);

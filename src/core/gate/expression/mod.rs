@@ -163,22 +163,27 @@ impl Expression {
         within(&self.0)
     }
 
-    /// The sign and the number of a condition that is one comparison with a number: `>=` and 0.95 of `result[0] >= 0.95`.
+    /// The sign and the number of a comparison that decides: `>=` and 0.95 of `result[0] >= 0.95`, with or without something
+    /// and `&&` before it.
     pub fn limit(&self) -> Option<(&'static str, f64)> {
-        let Node::Binary(operator, left, right) = &self.0 else { return None };
-        let sign = match operator {
-            Operator::Less => "<",
-            Operator::LessOrEqual => "<=",
-            Operator::Greater => ">",
-            Operator::GreaterOrEqual => ">=",
-            Operator::Equal => "==",
-            _ => return None,
-        };
-        match (left.as_ref(), right.as_ref()) {
-            (Node::Constant(_), _) => None,
-            (_, Node::Constant(Value::Number(number))) => Some((sign, *number)),
-            _ => None,
+        fn of(node: &Node) -> Option<(&'static str, f64)> {
+            let Node::Binary(operator, left, right) = node else { return None };
+            let sign = match operator {
+                Operator::And => return of(right),
+                Operator::Less => "<",
+                Operator::LessOrEqual => "<=",
+                Operator::Greater => ">",
+                Operator::GreaterOrEqual => ">=",
+                Operator::Equal => "==",
+                _ => return None,
+            };
+            match (left.as_ref(), right.as_ref()) {
+                (Node::Constant(_), _) => None,
+                (_, Node::Constant(Value::Number(number))) => Some((sign, *number)),
+                _ => None,
+            }
         }
+        of(&self.0)
     }
 }
 

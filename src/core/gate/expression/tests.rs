@@ -97,6 +97,7 @@ fn what_is_no_condition_is_pointed_at() {
 fn a_single_comparison_has_a_limit() {
     let limit = |text: &str| Expression::parse(text).expect("a condition").limit();
     assert_eq!((limit("result[0] >= 0.95"), limit("result < 5")), (Some((">=", 0.95)), Some(("<", 5.0))));
+    assert_eq!(limit("len(result) > 0 && result[0] >= 0.95"), Some((">=", 0.95)));
     assert_eq!((limit("isNaN(result)"), limit("1 > 2"), limit("result > 1 || true")), (None, None, None));
 }
 

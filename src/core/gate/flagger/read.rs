@@ -1,9 +1,10 @@
 //! Reads canaries and metric templates, and says what in them cannot be meant.
 
 use super::{BUILT_IN, Flagger, Metric, Source, Template};
-use crate::core::gate::lint::{Findings, join};
-use crate::core::gate::{number, yaml};
+use crate::core::gate::number;
+use crate::core::lint::{Findings, join};
 use crate::core::suggest;
+use crate::core::yaml;
 use serde_json::{Map, Value};
 
 /// Reads `text`. What is missing or wrong is among the findings, as errors; the rest is read all the same.
@@ -217,7 +218,7 @@ pub(super) fn doubts(flagger: &Flagger, own: usize, found: &mut Findings) {
                 found.warning(
                     at("interval"),
                     format!(
-                        "a window of {seconds} s has room for less than two scrapes, one every {scrape} s: no rate can be told"
+                        "a window of {seconds} s has room for fewer than two scrapes, one every {scrape} s: no rate can be told"
                     ),
                 );
             }

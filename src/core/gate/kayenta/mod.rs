@@ -12,9 +12,9 @@
 mod read;
 
 use super::evaluation::{Basis, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict};
-use super::lint::{self, Finding, Options};
 use super::number;
 use crate::core::judge::kayenta::{self, Analysis, Classification, MetricResult, ScoreClassification, Settings};
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -107,7 +107,9 @@ impl Kayenta {
         let missing: Vec<&str> = indicators.iter().filter(|one| one.status == Status::Error).map(|one| one.id.as_str()).collect();
         let score = judged.score.score;
         let told = format!("score {}", number::brief(score, &[self.pass, self.marginal]));
-        let because = judged.score.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let failed: Vec<&str> = indicators.iter().filter(|one| one.status == Status::Fail).map(|one| one.why.as_str()).collect();
+        let because = judged.score.reason.clone().unwrap_or_else(|| failed.join("; "));
+        let because = if because.is_empty() { because } else { format!(": {because}") };
         let (verdict, reason) = match judged.classification {
             _ if self.metrics.is_empty() => (Verdict::Inconclusive, "no metrics: nothing was judged".to_owned()),
             ScoreClassification::Fail if missing.len() == indicators.len() && indicators.iter().all(|one| !one.key) => {

@@ -34,6 +34,13 @@ fn the_configuration_says_how_it_is_judged() {
 }
 
 #[test]
+fn the_order_of_the_values_says_nothing() {
+    let (slow, fine) = (("latency", CONTROL, 2.0), ("errors", CONTROL, 1.0));
+    let (one, other) = (graded(CONFIG, &[slow, fine]), graded(CONFIG, &[fine, slow]));
+    assert_eq!((one.indicators, one.reason), (other.indicators, other.reason));
+}
+
+#[test]
 fn what_was_not_measured_does_not_pass() {
     let config = CONFIG.replace("\"latency\"],", "\"errors\"],");
     let three = config.replace("\"nanStrategy\": \"replace\", ", "");

@@ -31,9 +31,9 @@ mod query;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding, Options};
 use super::placeholders::Context;
 use super::query::Query;
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::pitometer;
 use serde_json::Value;

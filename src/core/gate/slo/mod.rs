@@ -17,7 +17,7 @@ mod output;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence, Previous};
-use super::lint::{self, Finding, Options};
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::{Printed, keptn};
 

@@ -32,7 +32,7 @@ type service struct {
 // cluster is a group of pods that Envoy counts requests of.
 type cluster struct {
 	name      string
-	stats     string // ends with a semicolon and has five of them: envoy.yaml and prometheus.yaml take it apart
+	stats     string // ends with a semicolon and has six of them: envoy.yaml and prometheus.yaml take it apart
 	addresses []string
 }
 
@@ -139,11 +139,11 @@ func (m *mesh) find(to *istio.Destination, namespace string) (*service, []*backe
 	return known, chosen
 }
 
-// add makes a cluster and gives its name. Clusters of the same workload have the same statistics.
+// add makes a cluster and gives its name.
 func (m *mesh) add(use string, of *service, subset, version, workload string, pods []*backend) string {
 	made := &cluster{
 		name:  strings.Join([]string{use, subset, of.host, version, workload}, "|"),
-		stats: strings.Join([]string{use, of.Namespace, of.Name, version, workload, ""}, ";"),
+		stats: strings.Join([]string{use, of.Namespace, of.Name, version, workload, subset, ""}, ";"),
 	}
 	for _, pod := range pods {
 		made.addresses = append(made.addresses, pod.address)

@@ -1,8 +1,8 @@
-//! What is wrong, or surely not meant, in a gate file: findings that point at the line.
+//! What is wrong, or surely not meant, in a file: findings that point at the line.
 
 use super::locate;
 pub use super::locate::Position;
-use super::{number, promql};
+use crate::core::gate::{number, promql};
 use crate::core::suggest;
 use crate::error::Error;
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Finding {
 
 /// Collects the findings of one file while it is read.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     /// The findings; of those that point at a character of a text, how many stand before it.
     list: Vec<(Finding, Option<usize>)>,
     /// What they depend on besides the file.
@@ -92,7 +92,7 @@ impl Findings {
         for range in checked.ranges.iter().filter(|range| range.seconds < 2.0 * scrape) {
             let (length, scrape) = (number::text(range.seconds), number::text(scrape));
             let message =
-                format!("a window of {length} s has room for less than two scrapes, one every {scrape} s: no rate can be told");
+                format!("a window of {length} s has room for fewer than two scrapes, one every {scrape} s: no rate can be told");
             self.inside(Severity::Warning, pointer, range.at, message);
         }
     }
@@ -105,10 +105,16 @@ impl Findings {
         }
     }
 
-    /// What the notes say.
+    /// What the notes say, each once.
     pub fn notes(&self) -> Vec<String> {
         let notes = self.list.iter().filter(|(finding, _)| finding.severity == Severity::Note);
-        notes.map(|(finding, _)| finding.message.clone()).collect()
+        let mut said: Vec<String> = Vec::new();
+        for (note, _) in notes {
+            if !said.contains(&note.message) {
+                said.push(note.message.clone());
+            }
+        }
+        said
     }
 
     /// Something wrong.
@@ -176,7 +182,7 @@ impl Findings {
 }
 
 /// The errors among `findings` as one error; none where there are only warnings.
-pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
+pub(crate) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Error> {
     let errors: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -186,7 +192,7 @@ pub(super) fn refuse(file: &str, text: &str, findings: &[Finding]) -> Option<Err
 }
 
 /// A pointer to a member.
-pub(super) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
+pub(crate) fn join(pointer: &str, member: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", member.to_string().replace('~', "~0").replace('/', "~1"))
 }
 

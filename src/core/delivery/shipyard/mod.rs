@@ -1,5 +1,15 @@
 //! A shipyard: the stages of a project, in the order in which an artifact walks through them.
+//!
+//! Two formats are read: 0.1 (keptn 0.2 to 0.7), a list of stages with their strategies, and 0.2 (keptn 0.8 and later),
+//! sequences of tasks that start each other. Every strategy that is not known is an error, where keptn took it for `direct`.
+//! What has no meaning here is a warning that names it.
 
+mod read;
+mod sequences;
+
+use crate::core::lint::{self, Finding};
+use crate::error::Result;
+pub(crate) use read::{LABEL, is_label};
 use serde::{Deserialize, Serialize};
 
 /// The stages of a project.
@@ -22,6 +32,39 @@ pub struct Stage {
     pub approval: Approval,
     /// The window of its evaluation in seconds, where the shipyard says it; else the time of its tests.
     pub timeframe: Option<u64>,
+}
+
+impl Shipyard {
+    /// Reads a shipyard of either format. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// `Usage`, with file, line and caret: for what cannot be read, stages that are there twice or have no name, strategies
+    /// that are not known, sequences that start each other in a circle.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let (shipyard, findings) = read::read(text);
+        match lint::refuse(file, text, &findings.located(text)) {
+            Some(error) => Err(error),
+            None => Ok(shipyard),
+        }
+    }
+
+    /// All that is wrong in a shipyard, or has no meaning here.
+    pub fn lint(text: &str) -> Vec<Finding> {
+        read::read(text).1.located(text)
+    }
+
+    /// A stage by its name.
+    pub fn stage(&self, name: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+}
+
+impl Stage {
+    /// Whether a gate judges a version in it: where it is tested under load, where its traffic is split, and where the
+    /// shipyard says over which window.
+    pub fn is_gated(&self) -> bool {
+        self.test == TestStrategy::Performance || self.deployment == Strategy::BlueGreen || self.timeframe.is_some()
+    }
 }
 
 /// How a new version comes into a stage.
@@ -67,3 +110,6 @@ pub enum Approver {
     /// A person does, with `approve`.
     Manual,
 }
+
+#[cfg(test)]
+mod tests;

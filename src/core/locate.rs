@@ -19,7 +19,7 @@ pub struct Position {
 
 /// The places of all keys and list entries of a text.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     by_pointer: BTreeMap<String, Position>,
     /// Where the texts begin, with their quotes, and how they are written.
     texts: BTreeMap<String, (Position, ScalarStyle)>,
@@ -60,7 +60,7 @@ enum Frame {
 const DEPTH: usize = 128;
 
 /// Finds the places of `text`, as far as it can be read.
-pub(super) fn places(text: &str) -> Places {
+pub(crate) fn places(text: &str) -> Places {
     let mut places = Places::default();
     let mut frames: Vec<Frame> = Vec::new();
     let mut depth = 0;
@@ -143,7 +143,7 @@ fn position(marker: &Marker) -> Position {
 }
 
 /// The line of a position, numbered, and a caret below the column.
-pub(super) fn excerpt(text: &str, at: Position) -> String {
+pub(crate) fn excerpt(text: &str, at: Position) -> String {
     let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
     // Tabs stay tabs, so that the caret stands where the terminal puts the character.
     let before: String = line.chars().take(at.column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();

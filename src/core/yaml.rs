@@ -1,12 +1,12 @@
 //! YAML as a tree of JSON values, with the scalars that Go's YAML reader takes for texts.
 
+use super::gate::number;
 use super::lint::Findings;
-use super::number;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 /// Reads the one document of `text`, merge keys applied. What cannot be read is a finding.
-pub(super) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value>> {
+pub(crate) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value>> {
     match serde_yaml::from_str(unmarked(text)).and_then(merged) {
         Ok(Value::Object(map)) => Some(map),
         Ok(Value::Null) => {
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str, found: &mut Findings) -> Option<Map<String, Value
 }
 
 /// Reads all documents of `text`, each with its pointer: see [`super::locate`]. Empty ones are left out.
-pub(super) fn documents(text: &str, found: &mut Findings) -> Vec<(String, Value)> {
+pub(crate) fn documents(text: &str, found: &mut Findings) -> Vec<(String, Value)> {
     let mut documents = Vec::new();
     for document in serde_yaml::Deserializer::from_str(unmarked(text)) {
         match serde_yaml::Value::deserialize(document).and_then(merged) {
@@ -57,7 +57,7 @@ fn refuse(error: &serde_yaml::Error, found: &mut Findings) {
 }
 
 /// A text; numbers and truth values are taken for one, as Go's reader does where a text is due.
-pub(super) fn scalar(value: &Value) -> Option<String> {
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(written) => Some(written.as_f64().map_or_else(|| written.to_string(), number::text)),
