@@ -30,6 +30,8 @@ pub enum Kind {
     GateWarning,
     /// There is not enough data to judge.
     Inconclusive,
+    /// A person is to approve.
+    Waiting,
     /// An undo failed.
     RollbackFailed,
     /// The deadline passed.
@@ -52,6 +54,7 @@ impl Kind {
             Kind::GateFailed => exit::GATE_FAILED,
             Kind::GateWarning => exit::GATE_WARNING,
             Kind::Inconclusive => exit::INCONCLUSIVE,
+            Kind::Waiting => exit::WAITING,
             Kind::RollbackFailed => exit::ROLLBACK_FAILED,
             Kind::Timeout => exit::TIMEOUT,
             Kind::Interrupted => exit::INTERRUPTED,

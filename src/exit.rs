@@ -24,6 +24,8 @@ pub const GATE_FAILED: u8 = 10;
 pub const GATE_WARNING: u8 = 11;
 /// Not enough data to judge.
 pub const INCONCLUSIVE: u8 = 12;
+/// A stage waits for approval, with `--no-wait`.
+pub const WAITING: u8 = 13;
 /// A rollback failed: traffic may still be on the version that was to be left.
 pub const ROLLBACK_FAILED: u8 = 20;
 /// `--timeout` passed.
@@ -32,7 +34,7 @@ pub const TIMEOUT: u8 = 124;
 pub const INTERRUPTED: u8 = 130;
 
 /// Every code with what it means, in ascending order.
-pub const TABLE: [(u8, &str); 14] = [
+pub const TABLE: [(u8, &str); 15] = [
     (OK, "done, or already in the wanted state"),
     (FAILED, "failed, not listed below"),
     (USAGE, "usage: flags, arguments, configuration"),
@@ -44,6 +46,7 @@ pub const TABLE: [(u8, &str); 14] = [
     (GATE_FAILED, "gate failed"),
     (GATE_WARNING, "gate warning, with --fail-on warning"),
     (INCONCLUSIVE, "inconclusive: not enough data to judge"),
+    (WAITING, "waiting for approval"),
     (ROLLBACK_FAILED, "an undo failed: traffic may still be on the version to be left"),
     (TIMEOUT, "--timeout passed"),
     (INTERRUPTED, "interrupted"),

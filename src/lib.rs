@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Every command that writes is an [`core::plan::Intent`]: a pure planner turns it and what was read into guarded patches,
-//! and [`exec`] is the only place that sends them. The edges (`cluster`, `metrics`, `ui`, `sandbox`) do not know each other; a test
+//! and [`exec`] is the only place that sends them. The edges (`cluster`, `metrics`, `probe`, `notify`, `ui`, `sandbox`) do not
+//! know each other; what several of them need is below them: how connections are opened (`dial`), HTTP by URL (`web`). A test
 //! holds these arrows.
 
 pub mod cli;
@@ -13,14 +14,18 @@ pub mod cluster;
 mod commands;
 pub mod complete;
 pub mod core;
+mod dial;
 pub mod error;
 pub mod exec;
 pub mod exit;
 pub mod metrics;
+pub mod notify;
+pub mod probe;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod settings;
 pub mod ui;
+pub mod web;
 
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
 use std::ffi::OsString;

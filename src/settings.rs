@@ -16,7 +16,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The project's file, in the working directory.
-const PROJECT_FILE: &str = "tidegate.yaml";
+pub const PROJECT_FILE: &str = "tidegate.yaml";
 
 /// A settings file.
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! Everything that is seen from outside: the program run as a user runs it, and the repository around it.
 
+mod ci;
 mod forbidden;
 mod fuzz;
 mod layers;
@@ -11,6 +12,8 @@ mod cli;
 mod contract;
 #[cfg(feature = "sandbox")]
 mod generated;
+#[cfg(feature = "sandbox")]
+mod plane;
 #[cfg(feature = "sandbox")]
 mod readme;
 #[cfg(feature = "sandbox")]

@@ -44,6 +44,12 @@ impl Lab {
         let facts = serde_json::from_str(&line).map_err(|error| error.to_string())?;
         let files = tempfile::tempdir().map_err(|error| error.to_string())?;
         let lab = Self { up, input, facts, files };
+        // As they would be installed: what a linker wrote lies in the system's cache in small pieces, which costs each
+        // start up to a millisecond.
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        for (program, name) in [(Path::new(env!("CARGO_BIN_EXE_tidegate")), "tidegate"), (&this, "bench")] {
+            std::fs::copy(program, lab.file(name)).map_err(|error| error.to_string())?;
+        }
         lab.write("target", &lab.target(lab.address())?)?;
         Ok(Some(lab))
     }
@@ -86,6 +92,7 @@ impl Lab {
     fn of(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).env("HOME", self.files.path()).env("KUBECONFIG", self.fact("kubeconfig"));
+        alone(&mut command);
         command
     }
 
@@ -96,15 +103,15 @@ impl Lab {
 
     /// tidegate, as `cargo bench` built it.
     pub fn tidegate(&self, arguments: &[&str]) -> Command {
-        self.of(env!("CARGO_BIN_EXE_tidegate"), arguments)
+        self.of(self.file("tidegate"), arguments)
     }
 
     /// The bare client, sending the requests of the file `requests` to `target`.
-    pub fn floor(&self, target: &str, requests: &str, connections: usize) -> Result<Command, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
+    pub fn floor(&self, target: &str, requests: &str, connections: usize) -> Command {
+        let mut command = Command::new(self.file("bench"));
         command.arg(crate::floor::WORD).arg(self.file(target)).arg(self.file(requests)).arg(connections.to_string());
-        Ok(command)
+        alone(&mut command);
+        command
     }
 
     /// Creates one service with two versions that are ready, and the many.
@@ -118,7 +125,7 @@ impl Lab {
             let lines: Vec<String> =
                 (0..NAMESPACES).flat_map(|place| (0..SERVICES).map(move |name| service(place, name))).collect();
             self.write("many", &lines.concat())?;
-            measure::run(&self.floor("target", "many", CONNECTIONS)?)?;
+            measure::run(&self.floor("target", "many", CONNECTIONS))?;
         }
         Ok(())
     }
@@ -143,6 +150,11 @@ impl Drop for Lab {
         // Nobody could do more about a lab that does not end.
         let _ = self.up.wait();
     }
+}
+
+/// Takes away where cargo has the system look for libraries: it would look there at every start.
+pub fn alone(command: &mut Command) {
+    command.env_remove("LD_LIBRARY_PATH");
 }
 
 /// Runs a command to its end and returns what it printed.

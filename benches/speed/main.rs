@@ -149,6 +149,7 @@ fn touched(lab: &Lab, command: &Command) -> Result<Option<usize>> {
         .arg(command.get_program())
         .args(command.get_args());
     strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    lab::alone(&mut strace);
     lab::read(&mut strace)?;
     let text = std::fs::read_to_string(trace).map_err(|error| error.to_string())?;
     // The loader, and the C library that asks where the stack is.
@@ -199,7 +200,7 @@ impl Shift {
                         let path = format!("{VIRTUAL_SERVICES}/bench/virtualservices/carts");
                         let patch = document(lab, &weights)?;
                         lab.write("pair", &format!("GET\t{path}\nPATCH\t{path}?fieldManager=tidegate\t{patch}\n"))?;
-                        lab.floor(target, "pair", 1)?
+                        lab.floor(target, "pair", 1)
                     }
                     1 => lab.tidegate(&[&shift[..], &["--no-preflight"]].concat()),
                     2 => lab.tidegate(&shift),
@@ -291,7 +292,7 @@ fn batch(lab: &Lab, report: &mut Report) -> Result {
             };
             let before = if checked { lines("&dryRun=All") } else { String::new() };
             lab.write("batch", &(before + &lines("")))?;
-            let cost = measure::run(&lab.floor("target", "batch", CONNECTIONS)?)?;
+            let cost = measure::run(&lab.floor("target", "batch", CONNECTIONS))?;
             if checked { bare_checked.push(cost) } else { bare.push(cost) }
         }
         ours.push(measure::run(&lab.tidegate(&["shift", "--all", "-n=many-0", "--yes", "--weights", &weights.next()]))?);

@@ -18,7 +18,7 @@ Examples:
   # The whole story in a cluster on this machine
   tidegate demo";
 
-pub const MORE: &str = "Topics: tidegate help exit-codes|environment|formats|gates|gitops|rbac|weights";
+pub const MORE: &str = "Topics: tidegate help delivery|exit-codes|environment|formats|gates|gitops|rbac|sources|tests|weights";
 
 pub const SHIFT: &str = "\
 Set the weights of a service's routes, in one guarded patch an object.
@@ -180,15 +180,100 @@ pub struct Topic {
 }
 
 /// The topics, in alphabetical order.
-pub const TOPICS: [Topic; 7] = [
+pub const TOPICS: [Topic; 10] = [
+    Topic { name: "delivery", about: "projects, stages, and what lies where", text: DELIVERY },
     Topic { name: "environment", about: "variables and files", text: ENVIRONMENT },
     Topic { name: "exit-codes", about: "what the exit codes mean", text: "" },
     Topic { name: "formats", about: "the keys of -o json", text: FORMATS },
     Topic { name: "gates", about: "the gate files that are read, and what differs", text: GATES },
     Topic { name: "gitops", about: "Argo CD, Flux, Helm and other owners", text: GITOPS },
     Topic { name: "rbac", about: "the rights that are needed", text: RBAC },
+    Topic { name: "sources", about: "where the numbers of a gate come from", text: SOURCES },
+    Topic { name: "tests", about: "how a version is tested: tests.yaml", text: TESTS },
     Topic { name: "weights", about: "what weights mean and how they are divided", text: WEIGHTS },
 ];
+
+const TESTS: &str = "\
+A tests.yaml says how a stage tests a version; `add-resource` keeps it.
+
+  through: pods         the version's own pods, without traffic, by the API
+                        server; or service; or ingress; or `url: https://…`
+  timeout: 10s          of one request
+  functional:           each once, no failure allowed
+    path: /health       the health check comes first
+    checks:
+    - /carts/1/items
+    - {method: POST, path: /carts/1/items, headers: {X: y}, body: {n: 1}}
+  performance:          users who ask again and again
+    users: 10
+    loops: 500          or `duration: 2m`
+    think: 250ms        before each request
+    allowedErrors: 10%
+    requests: [/carts]
+
+These values of users, loops, think and allowedErrors hold where none are given,
+and without a file /health is asked. In a section or for both:
+  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL)]
+  command: k6 run load.js               a line for the shell
+  job: {image: k6:1, command: [k6, run], env: {A: b}, keep: true}
+  functional: none                      not at all
+Exit code 0 passes; JMeter's `summary =` line is counted against allowedErrors.
+
+Variables: TARGET_URL, SERVER_URL (host), SERVER_PORT, CHECK_PATH, PROJECT,
+STAGE, SERVICE, NAMESPACE, IMAGE, TAG, VUCount, LoopCount, ThinkTime, DT_LTN.
+A command reaches the version by a port on 127.0.0.1 that is open while it runs
+and passes requests on; a Job by its address in the cluster. Where the mesh lets
+in no plain text (STRICT), use `through: ingress`.
+";
+
+const DELIVERY: &str = "\
+An artifact walks through the stages of its project's shipyard:
+
+  stages:
+  - name: dev
+    deployment_strategy: direct       one deployment gets the new image
+    test_strategy: functional         tested once, no failure allowed
+  - name: staging
+    deployment_strategy: blue_green   two versions, of which one has the traffic
+    test_strategy: performance        tested under load, then judged by the gate
+  - name: production
+    deployment_strategy: blue_green
+    approval_strategy: {pass: manual} somebody lets it in: pass, warning
+
+Shipyards with `apiVersion: spec.keptn.sh/0.2.x` are read, too. What has no
+meaning here is named when the project is made.
+
+Where it lies, all in the cluster:
+  namespaces    {project}-{stage}, with the labels tidegate/project and
+                tidegate/stage; istio-injection=enabled where traffic is split
+  configmap     tidegate-project in the first stage's namespace: the shipyard,
+                and the files of `add-resource`
+  files         [STAGE.][SERVICE.]NAME, the most special counts: perfspec.json
+                or slo.yaml with sli.yaml are gates, tests.yaml says the tests
+
+What `onboard service carts` makes in a stage:
+  direct          deployment, service, virtual service
+  blue_green      deployments carts-blue and carts-green, one service, a
+                  destination rule with both subsets, a virtual service with
+                  blue 0 and green 100: the first new version goes to blue
+  --layout primary-canary
+                  deployments carts-primary and carts (the canary), a service
+                  and a destination rule for each, canary 0 and primary 100
+  and a gateway where the address of the ingress is known or `--domain` says it.
+A service that has these objects already needs no onboarding.
+
+What `send new-artifact` does in a stage, and what a failure leads to:
+  deploy      to the side without traffic, or in place    the previous image
+  smoke       it answers, without traffic                 the end
+  share       a part of the traffic, where the gate       the weights as they
+              needs some                                  were, in one patch
+  tests       as tests.yaml or the built-in ones say      the same
+  evaluate    the gate: pass and warning go on            the same
+  all traffic the version before stays, without traffic   the same
+A stage that does not pass ends the run. Its state is a ConfigMap in the first
+stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on it
+from any machine.
+";
 
 const ENVIRONMENT: &str = "\
 A flag counts before the environment, the environment before the project's file,
@@ -196,13 +281,18 @@ that before the user's file.
 
 Variables:
   KUBECONFIG                kubeconfig files, as kubectl reads them
-  HTTPS_PROXY, NO_PROXY     the proxy to the API server; who is reached without
+  HTTPS_PROXY, HTTP_PROXY   the proxy to the API server and to metrics sources
+  NO_PROXY                  who is reached without
   TIDEGATE_NAMESPACE        --namespace
   TIDEGATE_CONTEXT          --context
   TIDEGATE_TIMEOUT          --timeout (otherwise 60s)
   TIDEGATE_REQUEST_TIMEOUT  --request-timeout (otherwise 30s)
   TIDEGATE_FIELD_MANAGER    --field-manager (otherwise tidegate)
   TIDEGATE_PROMETHEUS       evaluate --prometheus
+  TIDEGATE_PROMETHEUS_TOKEN, TIDEGATE_PROMETHEUS_BASIC
+                            its bearer token, or its user:password
+  TIDEGATE_DYNATRACE        evaluate --dynatrace
+  DT_API_TOKEN              the API token for Dynatrace
   TIDEGATE_BY               who changes something, for the history (otherwise
                             USER, LOGNAME or the user of the kubeconfig)
   NO_COLOR, CLICOLOR_FORCE  no colour; colour even where there is no terminal
@@ -220,6 +310,10 @@ Their keys are the flags' names:
   field-manager: tidegate
   # changes there need --yes, or an answer on a terminal
   protected-namespaces: [sockshop-production]
+  # where metrics come from; also prometheus-token-file, -basic-file, -ca, -cert,
+  # -key and -proxy, and dynatrace-token-file
+  prometheus: https://prometheus.example.com
+  dynatrace: https://abc12345.live.dynatrace.com
 ";
 
 const FORMATS: &str = "\
@@ -262,6 +356,14 @@ lint: a list of findings
   finding       file, format, severity (error, warning, note), message,
                 position {line, column}, pointer (RFC 6901; in a file of several
                 documents it begins with /0, /1 …)
+
+get projects: name, stages {stage, namespace}, resources
+get stages: project, name, namespace, deployment, test, approval, timeframe
+get services: project, service, stage, image, ready, replicas, url, gate
+get artifacts: project, service, stage, version, deployment, image, weight,
+                ready, replicas, url
+
+create, onboard: the objects themselves, and nothing is written
 
 version: client, server
 
@@ -340,7 +442,8 @@ const RBAC: &str = "\
 # Bind it to who runs tidegate. With --no-preflight the first rule is enough;
 # `status -A` needs list on all of these but namespaces, in a ClusterRole.
 # `evaluate` without --prometheus needs get on services and services/proxy where
-# Prometheus runs.
+# Prometheus runs; it reads the Secrets tidegate-prometheus and dynatrace of the
+# namespace, and keptn/dynatrace, where it may.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -363,6 +466,82 @@ rules:
 - apiGroups: [\"\"]
   resources: [namespaces]
   verbs: [get]
+---
+# For projects, in each namespace of their stages beside the role above. `create
+# project`, `delete project` and `get` need create, patch, delete and list on
+# namespaces as well, in a ClusterRole.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: tidegate-project
+rules:
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices, destinationrules, gateways]
+  verbs: [get, list, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, create, patch]
+- apiGroups: [\"\"]
+  resources: [services, configmaps]
+  verbs: [get, list, create, patch, delete]
+# `send new-artifact`: who drives, how the version is asked, what is noted
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, patch]
+- apiGroups: [\"\"]
+  resources: [pods/proxy, services/proxy]
+  verbs: [get, create]
+# tests that are a Job
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create, delete]
+- apiGroups: [\"\"]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [\"\"]
+  resources: [events]
+  verbs: [list, create]
+";
+
+const SOURCES: &str = "\
+A gate's queries are asked side by side, each of the source that it names,
+within one deadline (--timeout). What is not answered is never a pass.
+
+Prometheus, Thanos, Mimir, VictoriaMetrics
+  --prometheus URL, else the settings' file, else the Secret of
+  `configure monitoring --in-cluster`, else what is found in the cluster.
+  --prometheus-token-file, -basic-file, -cert with -key, -ca, -header, -proxy.
+
+Dynatrace
+  --dynatrace URL with the token in DT_API_TOKEN or --dynatrace-token-file, else
+  the Secret `dynatrace` (DT_TENANT, DT_API_TOKEN) of the namespace or of keptn.
+  Its data are complete two minutes after the end of a window: they are waited
+  for, so give a --timeout of some minutes, or --start and --end.
+  A perfspec without entityIds and tags is about the service with the most
+  requests among those with the tags service:SERVICE and
+  environment:PROJECT-STAGE.
+
+In an sli.yaml a text is a query to Prometheus, or to Dynatrace where it has its
+form (metricSelector=..., SELECTOR?scope=..., MV2;, SLO;, PV2;, SECPV2;, USQL;)
+or no other source is named. A map names the source:
+
+  indicators:
+    requests: sum(rate(http_requests_total{job='$SERVICE'}[$DURATION_SECONDS]))
+    p95: {dynatrace: 'metricSelector=builtin:service.response.time:...'}
+    load:
+      web:
+        url: https://results.example.com/$STAGE/latest
+        headers: {Authorization: 'Bearer ${RESULTS_TOKEN}'}
+        jsonPath: $.p95          # true and false count as 1 and 0
+        timeout: 10s             # also: method, body
+    smoke: {command: [./smoke.sh, --quick]}
+    probe: {command: {run: [sh, -c, 'probe $SERVICE'], value: exitCode}}
+
+${VAR} in a URL or header is a variable of the environment. A command is run
+without a shell, and its number is the last line that it prints (or, where it
+says so, its exit code). It finds PROJECT, STAGE, SERVICE, LABEL_name, START,
+END and DURATION_SECONDS in its environment; at the deadline it is killed with
+all that it started.
 ";
 
 const WEIGHTS: &str = "\

@@ -1,21 +1,31 @@
 //! The command line: clap's types, and the texts of the help. No logic, no I/O.
 
+mod configure;
 mod connection;
+mod delivery;
 mod evaluate;
 mod help;
 mod lint;
+mod project;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sources;
 
+pub use configure::{Configure, Monitoring, Scrape, Source as MonitoringSource};
 pub use connection::Connection;
+pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
 pub use lint::Lint;
+pub use project::{
+    AddResource, Apply, Create, CreateProject, Delete, DeleteProject, DeploymentStrategy, Get, Layout, List, Onboard,
+    OnboardService,
+};
 #[cfg(feature = "sandbox")]
-pub use sandbox::{Sandbox, SandboxPlace};
+pub use sandbox::{Sandbox, SandboxPlace, Story};
 pub use sources::Sources;
 
+pub use crate::core::duration::parse as duration;
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -87,6 +97,67 @@ pub enum Command {
     /// Check gate files
     #[command(long_about = help::LINT)]
     Lint(Box<Deferred<Lint>>),
+    /// Send a new version through the stages of a project
+    #[command(long_about = delivery::SEND, subcommand_required = true, arg_required_else_help = true)]
+    Send {
+        /// What to send
+        #[command(subcommand)]
+        what: Send,
+    },
+    /// Trigger a delivery, as keptn's command line does
+    #[command(long_about = delivery::TRIGGER, hide = true, subcommand_required = true, arg_required_else_help = true)]
+    Trigger {
+        /// What to trigger
+        #[command(subcommand)]
+        what: Trigger,
+    },
+    /// Let a delivery go on that waits for approval
+    #[command(long_about = delivery::APPROVE)]
+    Approve(OfRun),
+    /// Go on with a delivery whose process is gone
+    #[command(long_about = delivery::RESUME)]
+    Resume(OfRun),
+    /// End a delivery, and go back in the stage that it is in
+    #[command(long_about = delivery::ABORT)]
+    Abort(OfRun),
+    /// Make a project
+    #[command(long_about = project::CREATE, subcommand_required = true, arg_required_else_help = true)]
+    Create {
+        /// What to make
+        #[command(subcommand)]
+        command: Create,
+    },
+    /// Delete a project
+    #[command(long_about = project::DELETE, subcommand_required = true, arg_required_else_help = true)]
+    Delete {
+        /// What to delete
+        #[command(subcommand)]
+        command: Delete,
+    },
+    /// List projects, stages, services and artifacts
+    #[command(long_about = project::GET, subcommand_required = true, arg_required_else_help = true)]
+    Get {
+        /// What to list
+        #[command(subcommand)]
+        command: Get,
+    },
+    /// Give a service a place in each stage of a project
+    #[command(long_about = project::ONBOARD, subcommand_required = true, arg_required_else_help = true)]
+    Onboard {
+        /// What to onboard
+        #[command(subcommand)]
+        command: Onboard,
+    },
+    /// Add a file to a project
+    #[command(long_about = project::ADD_RESOURCE)]
+    AddResource(Box<Deferred<AddResource>>),
+    /// Say where metrics come from
+    #[command(long_about = configure::ABOUT, subcommand_required = true, arg_required_else_help = true)]
+    Configure {
+        /// What to say
+        #[command(subcommand)]
+        command: Configure,
+    },
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -95,10 +166,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Sandbox,
     },
-    /// Show a release from start to end in a sandbox of its own
+    /// Show a delivery from start to end in a sandbox of its own
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::DEMO)]
-    Demo,
+    Demo {
+        /// What to show
+        #[arg(value_name = "STORY", value_enum, default_value_t = Story::Delivery)]
+        story: Story,
+    },
     /// Print the shell completion script
     #[command(long_about = help::COMPLETION)]
     Completion {
@@ -119,7 +194,7 @@ pub enum Command {
     /// Print help on a command or a topic
     #[command(long_about = help::HELP)]
     Help {
-        /// A command, or a topic: exit-codes, environment, formats, gates, gitops, rbac, weights
+        /// A command, or a topic: delivery, exit-codes, environment, formats, gates, gitops, rbac, sources, tests, weights
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },
@@ -329,51 +404,4 @@ pub enum Shell {
     Powershell,
     /// zsh
     Zsh,
-}
-
-/// Reads a duration: `90s`, `1m30s`, `500ms`, `2h`; a unit is needed, but for `0`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration: write `30s`, `5m` or `1h30m`");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(wrong)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit_end = rest[digits..].find(|letter: char| letter.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
-        let seconds = match &rest[digits..unit_end] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return Err(wrong()),
-        };
-        total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        rest = &rest[unit_end..];
-    }
-    match text.is_empty() {
-        true => Err(wrong()),
-        false => Ok(total),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("14d"), Ok(Duration::from_secs(14 * 86400)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for text in ["", "90", "s", "1w", "-1s", "1e400h", "1m 30s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The commands of the sandbox, left out with it.
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub const ABOUT: &str = "\
@@ -46,12 +46,24 @@ Examples:
   tidegate sandbox run -- bash";
 
 pub const DEMO: &str = "\
-Show a release from start to end in a sandbox of its own: what is routed, a
-shift, what the clients see, an error, the way back, and a promotion.
+Show a delivery from start to end in a sandbox of its own: a project with three
+stages, a slow version that stops in staging, a fast one that reaches production.
 
 Examples:
   # Takes less than a minute, touches nothing of yours
-  tidegate demo";
+  tidegate demo
+
+  # The weights alone: a shift, what the clients see, the way back, a promotion
+  tidegate demo traffic";
+
+/// A story of `demo`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Story {
+    /// `send new-artifact` through dev, staging and production
+    Delivery,
+    /// `shift`, `rollback` and `promote` by hand
+    Traffic,
+}
 
 /// `sandbox`
 #[derive(Debug, Subcommand)]
@@ -97,6 +109,9 @@ pub struct SandboxPlace {
     /// Port of the Prometheus query API; a free one where none is given
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub metrics_port: u16,
+    /// Port of the ingress gateway; a free one where none is given
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub ingress_port: u16,
     /// Simulated seconds in a second
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub speed: f64,

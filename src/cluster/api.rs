@@ -1,13 +1,13 @@
 //! Requests, their answers, and how often they are tried again.
 
-use super::connect::{Cluster, empty};
+use super::connect::Cluster;
 use super::wording;
 use crate::core::object::Object;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
-use http::{Method, Request};
-use http_body_util::BodyExt as _;
-use kube::client::Body;
+use http::Method;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Cluster {
         loop {
             tries += 1;
             let pause = PAUSES.get(tries - 1).copied();
-            let failure = match self.attempt(method.clone(), path, accept, body.clone()).await {
+            let failure = match self.attempt(&method, path, accept, body.clone()).await? {
                 Ok(reply) => {
                     let busy = matches!(reply.status, 429 | 503);
                     match pause.filter(|_| busy) {
@@ -109,28 +109,27 @@ impl Cluster {
 
     async fn attempt(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
         accept: Option<&str>,
         body: Option<(&str, Vec<u8>)>,
-    ) -> Result<Reply, Failure> {
-        let mut request = Request::builder().method(&method).uri(path).header(http::header::USER_AGENT, USER_AGENT);
-        request = request.header(http::header::ACCEPT, accept.unwrap_or("application/json"));
+    ) -> Result<Result<Reply, Failure>> {
+        let request = self.begin(method, path).await?;
+        let mut request = request.header(http::header::ACCEPT, accept.unwrap_or("application/json"));
         if let Some((content_type, _)) = &body {
             request = request.header(http::header::CONTENT_TYPE, *content_type);
         }
-        let body = body.map_or_else(empty, |(_, bytes)| Body::from(bytes));
-        let request = request.body(body).map_err(|error| Failure::last(error.to_string()))?;
+        let body = body.map(|(_, bytes)| bytes).unwrap_or_default();
+        let request = match request.body(Full::from(body)) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(Failure::last(error.to_string()))),
+        };
         let exchange = async {
-            let response = self.client.send(request).await.map_err(|error| Failure::lost(&error))?;
+            let response = self.send(request).await.map_err(|error| Failure::lost(&error))?;
             read(response, method == Method::PATCH).await.map_err(|error| Failure::lost(&error))
         };
-        match tokio::time::timeout(self.request_timeout, exchange).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(Failure::last(format!("no answer within {} s (--request-timeout)", self.request_timeout.as_secs_f64())))
-            }
-        }
+        let late = || Failure::last(format!("no answer within {} s (--request-timeout)", self.request_timeout.as_secs_f64()));
+        Ok(tokio::time::timeout(self.request_timeout, exchange).await.unwrap_or_else(|_| Err(late())))
     }
 
     /// Reads a path that must exist.
@@ -198,7 +197,7 @@ impl Cluster {
 
 /// Reads an answer to its end. Where `known`, the JSON of a success is not taken apart: the object as it was patched is
 /// what the plan said, and nobody reads it.
-pub(super) async fn read(response: http::Response<Body>, known: bool) -> Result<Reply, kube::Error> {
+pub(super) async fn read(response: http::Response<Incoming>, known: bool) -> Result<Reply, hyper::Error> {
     let (head, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
     let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
@@ -233,8 +232,6 @@ pub fn rejection(reply: &Reply, object: &Object) -> Error {
     wording::refusal(reply, &object.title())
 }
 
-const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
-
 /// A request that got no answer.
 struct Failure {
     why: String,
@@ -244,8 +241,7 @@ struct Failure {
 impl Failure {
     fn lost(error: &(dyn std::error::Error + 'static)) -> Self {
         let why = wording::innermost(error);
-        // Trying again does not mend a certificate.
-        Self { final_: why.contains("certificate"), why }
+        Self { final_: wording::is_about_certificates(&why), why }
     }
 
     fn last(why: String) -> Self {

@@ -1,30 +1,32 @@
 //! From a kubeconfig to a connection.
 //!
-//! kube 5's own client is not used, for measured reasons: it never sets TCP_NODELAY, which costs a round trip; it speaks
-//! HTTP/1.1 only, so that reads side by side need a TLS handshake each; it repeats every verb up to fifteen times on 429,
-//! 503 and 504. Here the first connection is opened at once, through a proxy where there is one, tells by ALPN whether the
-//! server speaks HTTP/2, and carries everything that follows.
+//! kube reads the kubeconfig; its client is not used, for measured reasons: it never sets TCP_NODELAY, which costs a round
+//! trip; it speaks HTTP/1.1 only, so that reads side by side need a TLS handshake each; it repeats every verb up to fifteen
+//! times on 429, 503 and 504; and what it brings for rare ways of logging in makes every start slower. Here the first
+//! connection is opened at once, through a proxy where there is one, tells by ALPN whether the server speaks HTTP/2, and
+//! carries everything that follows.
 
-use super::{credential, kubeconfig, proxy};
+use super::credential::{self, Credential};
+use super::kubeconfig::{self, Loaded};
+use crate::dial::tls::{self, Identity, Trust};
+use crate::dial::{self, Connector, Stream, Way, proxy};
 use crate::error::{Error, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use http::Uri;
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Http;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, Uri, header, request};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::Connection as _;
+use hyper_util::client::legacy::{Client as Http, Error as HttpError};
 use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ConfigExt};
-use kube::config::AuthInfo;
-use kube::{Client, Config};
+use kube::config::{AuthInfo, Cluster as Server};
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
+use tower::{BoxError, Service};
+
+const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,7 +76,10 @@ pub struct Options {
 
 /// A connection to an API server.
 pub struct Cluster {
-    pub(super) client: Client,
+    http: Http<Dialler, Full<Bytes>>,
+    /// The server's URL, without a `/` at its end.
+    base: String,
+    credential: Credential,
     pub(super) request_timeout: Duration,
     pub(super) field_manager: String,
     /// The place in `api::VERSIONS` of the version of Istio's API that the server was seen to serve.
@@ -96,69 +101,91 @@ impl Cluster {
     /// `Usage` for a kubeconfig that cannot be read or lacks the context, `Forbidden` for a credential plugin that fails,
     /// `Unreachable` where nobody answers.
     pub async fn connect(options: &Options) -> Result<Self> {
-        // kube's TLS configuration panics unless a provider was chosen for the process; a second choice is no error.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let loaded = kubeconfig::load(options).await?;
-        let mut config = loaded.config;
-        adjust(&mut config, options)?;
-        config.proxy_url = proxy::for_server(loaded.proxy.as_deref(), &config.cluster_url)?;
-        credential::resolve(&mut config.auth_info).await?;
-        let mut server = server_name(&config.cluster_url);
-        if let Some(proxy) = &config.proxy_url {
+        let Loaded { mut cluster, mut user, user_name, context, namespace } = kubeconfig::load(options)?;
+        adjust(&mut cluster, &mut user, options);
+        let url = address(&cluster, &context)?;
+        let proxy = proxy::for_server(cluster.proxy_url.as_deref().filter(|url| !url.is_empty()), &url)?;
+        let mut server = server_name(&url);
+        if let Some(proxy) = &proxy {
             server += &format!(" through the proxy {}", server_name(proxy));
         }
-        let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = client(&config, &server).await?;
+        let (credential, identity) = Credential::obtain(user).await?;
+        let connector = connector(&cluster, &url, identity, proxy)?;
         Ok(Self {
-            client,
+            http: open(connector, &url, &server).await?,
+            base: url.to_string().trim_end_matches('/').to_owned(),
+            credential,
             request_timeout: options.request_timeout,
             field_manager: options.field_manager.clone(),
             version: Cell::new(0),
             server,
-            context: loaded.context,
-            namespace,
-            user: loaded.user,
+            context,
+            namespace: options.namespace.clone().or(namespace).unwrap_or_else(|| "default".into()),
+            user: user_name,
         })
+    }
+
+    /// The beginning of a request: where to, by which program and by whom.
+    ///
+    /// # Errors
+    /// `Forbidden` where a credential has expired and cannot be renewed.
+    pub(super) async fn begin(&self, method: &Method, path: &str) -> Result<request::Builder> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(headers) = request.headers_mut() {
+            headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+            self.credential.sign(headers).await?;
+        }
+        Ok(request)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, HttpError> {
+        self.http.request(request).await
     }
 }
 
-fn adjust(config: &mut Config, options: &Options) -> Result<()> {
-    let auth = &mut config.auth_info;
+/// Puts the flags in the place of what the kubeconfig says.
+fn adjust(cluster: &mut Server, user: &mut AuthInfo, options: &Options) {
     if let Some(token) = &options.token {
-        *auth = AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() };
+        *user = AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() };
     }
     if options.username.is_some() {
-        *auth = AuthInfo {
-            username: options.username.clone(),
-            password: options.password.clone().map(Into::into),
-            ..AuthInfo::default()
-        };
+        let password = options.password.clone().map(Into::into);
+        *user = AuthInfo { username: options.username.clone(), password, ..AuthInfo::default() };
     }
     let path = |path: &PathBuf| path.to_string_lossy().into_owned();
     if let Some(file) = &options.client_certificate {
-        auth.client_certificate = Some(path(file));
-        auth.client_certificate_data = None;
+        user.client_certificate = Some(path(file));
+        user.client_certificate_data = None;
     }
     if let Some(file) = &options.client_key {
-        auth.client_key = Some(path(file));
-        auth.client_key_data = None;
+        user.client_key = Some(path(file));
+        user.client_key_data = None;
     }
-    if let Some(user) = &options.impersonate {
-        auth.impersonate = Some(user.clone());
+    if let Some(name) = &options.impersonate {
+        user.impersonate = Some(name.clone());
     }
     if !options.impersonate_groups.is_empty() {
-        auth.impersonate_groups = Some(options.impersonate_groups.clone());
+        user.impersonate_groups = Some(options.impersonate_groups.clone());
     }
     if let Some(uid) = &options.impersonate_uid {
-        auth.impersonate_uid = Some(uid.clone());
+        user.impersonate_uid = Some(uid.clone());
     }
     if options.insecure {
-        config.accept_invalid_certs = true;
+        cluster.insecure_skip_tls_verify = Some(true);
     }
     if let Some(name) = &options.tls_server_name {
-        config.tls_server_name = Some(name.clone());
+        cluster.tls_server_name = Some(name.clone());
     }
-    Ok(())
+}
+
+/// The server's URL.
+fn address(cluster: &Server, context: &str) -> Result<Uri> {
+    let odd = |why: String| Error::usage(format!("the context `{context}` of the kubeconfig cannot be used")).caused_by(why);
+    let server = cluster.server.as_deref().filter(|server| !server.is_empty());
+    let server = server.ok_or_else(|| odd("its cluster has no server".into()))?;
+    let url = server.parse().ok().filter(|url: &Uri| matches!(url.scheme_str(), Some("http" | "https")));
+    url.ok_or_else(|| odd(format!("its server `{}` is not the URL of one", server.escape_debug())))
 }
 
 fn server_name(url: &Uri) -> String {
@@ -169,90 +196,31 @@ fn server_name(url: &Uri) -> String {
     }
 }
 
-async fn client(config: &Config, server: &str) -> Result<Client> {
-    let mut connector = connector(config)?;
-    let dial = tokio::time::timeout(CONNECT_TIMEOUT, reach(&mut connector, config.cluster_url.clone(), server));
-    let first = dial.await.map_err(|_| super::wording::unreachable(server, "no answer within 10 s", 1))??;
+fn connector(cluster: &Server, url: &Uri, identity: Option<Identity>, proxy: Option<Uri>) -> Result<Connector> {
+    let secure = [Some(url), proxy.as_ref()].into_iter().flatten().any(|url| url.scheme_str() == Some("https"));
+    let (data, file) = (cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref());
+    let trust = match credential::pem("certificate-authority", data, file)? {
+        _ if !secure => Trust::Nobody,
+        _ if cluster.insecure_skip_tls_verify == Some(true) => Trust::Anybody,
+        Some(pem) => Trust::Authorities(pem),
+        None => Trust::System,
+    };
+    let odd = |why: String| Error::usage("the kubeconfig's certificates cannot be used").caused_by(why);
+    let tls = tls::client(&trust, identity.as_ref()).map_err(odd)?;
+    let server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
+    dial::connector(Way { tls, server_name, proxy, plain: false, timeout: CONNECT_TIMEOUT })
+}
+
+async fn open(mut connector: Connector, url: &Uri, server: &str) -> Result<Http<Dialler, Full<Bytes>>> {
+    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, reach(&mut connector, url, server)).await;
+    let first = dialled.map_err(|_| super::wording::unreachable(server, "no answer within 10 s", 1))??;
     let http2 = first.connected().is_negotiated_h2();
     let dialler = Dialler { first: Arc::new(Mutex::new(Some(first))), connector };
-    let http = Http::builder(TokioExecutor::new()).http2_only(http2).build(dialler);
-    let odd = |error: kube::Error| Error::usage("the kubeconfig's user cannot be used").caused_by(error.to_string());
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().map_err(odd)?)
-        .layer(config.extra_headers_layer().map_err(odd)?)
-        .map_err(BoxError::from)
-        .service(http);
-    Ok(Client::new(service, config.default_namespace.clone()))
-}
-
-/// An open connection, of whichever layers.
-trait Duplex: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin {}
-
-impl<T: hyper::rt::Read + hyper::rt::Write + Connection + Send + Unpin> Duplex for T {}
-
-type Stream = Box<dyn Duplex>;
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        (**self).connected()
-    }
-}
-
-type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
-
-/// What opens connections to the API server: through the proxy of the configuration, if it has one.
-fn connector(config: &Config) -> Result<Connector> {
-    let odd = |why: String| Error::usage("the kubeconfig's certificates cannot be used").caused_by(why);
-    let tls = config.rustls_client_config().map_err(|error| odd(error.to_string()))?;
-    let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        let name = name.clone().try_into().map_err(|_| odd(format!("`{name}` is not a server name")))?;
-        builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
-    }
-    let builder = builder.enable_all_versions();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let Some(url) = &config.proxy_url else { return Ok(boxed(builder.wrap_connector(tcp))) };
-    let credentials = proxy::credentials(url);
-    match url.scheme_str() {
-        Some("socks5" | "socks5h") => {
-            let socks = SocksV5::new(url.clone(), tcp);
-            let socks = match credentials.as_ref().and_then(|one| one.split_once(':')) {
-                Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
-                None => socks,
-            };
-            Ok(boxed(builder.wrap_connector(socks)))
-        }
-        Some("http") => Ok(boxed(builder.wrap_connector(tunnel(url, tcp, credentials.as_deref())))),
-        Some("https") => {
-            let secure = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
-            Ok(boxed(builder.wrap_connector(tunnel(url, secure, credentials.as_deref()))))
-        }
-        _ => Err(Error::usage(format!("a proxy is reached by http, https or socks5, not as in `{}`", proxy::plain(url)))),
-    }
-}
-
-fn boxed<C>(https: HttpsConnector<C>) -> Connector
-where
-    HttpsConnector<C>: Service<Uri, Response: Duplex + 'static, Error = BoxError, Future: Send> + Clone + Send + Sync + 'static,
-{
-    BoxCloneSyncService::new(https.map_response(|stream| Box::new(stream) as Stream))
-}
-
-fn tunnel<C>(url: &Uri, connector: C, credentials: Option<&str>) -> Tunnel<C> {
-    let tunnel = Tunnel::new(url.clone(), connector);
-    let basic = credentials.map(|one| format!("Basic {}", BASE64.encode(one)));
-    match basic.and_then(|value| value.try_into().ok()) {
-        Some(value) => tunnel.with_auth(value),
-        None => tunnel,
-    }
+    Ok(Http::builder(TokioExecutor::new()).http2_only(http2).build(dialler))
 }
 
 /// Opens the first connection; a server that is just starting gets two more chances.
-async fn reach(connector: &mut Connector, url: Uri, server: &str) -> Result<Stream> {
+async fn reach(connector: &mut Connector, url: &Uri, server: &str) -> Result<Stream> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -260,7 +228,7 @@ async fn reach(connector: &mut Connector, url: Uri, server: &str) -> Result<Stre
             Ok(stream) => return Ok(stream),
             Err(error) => super::wording::innermost(error.as_ref()),
         };
-        let Some(pause) = super::api::PAUSES.get(tries - 1).filter(|_| !error.contains("certificate")) else {
+        let Some(pause) = super::api::PAUSES.get(tries - 1).filter(|_| !super::wording::is_about_certificates(&error)) else {
             return Err(super::wording::unreachable(server, &error, tries));
         };
         tokio::time::sleep(*pause).await;
@@ -289,9 +257,4 @@ impl Service<Uri> for Dialler {
             None => self.connector.call(url),
         }
     }
-}
-
-/// An empty request body.
-pub(super) fn empty() -> Body {
-    Body::empty()
 }

@@ -3,8 +3,7 @@
 use super::Options;
 use super::narrow::Pieces;
 use crate::error::{Error, Result};
-use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, Cluster, ExecAuthCluster, Kubeconfig};
 use serde::Deserialize as _;
 
 /// Larger kubeconfigs, in bytes, are read in part: below this there is little to win.
@@ -12,15 +11,19 @@ const LARGE: usize = 32 * 1024;
 
 /// What the kubeconfig says.
 pub(super) struct Loaded {
-    pub config: Config,
+    pub cluster: Cluster,
+    pub user: AuthInfo,
+    /// The user's name.
+    pub user_name: Option<String>,
     pub context: String,
-    pub user: Option<String>,
-    /// The proxy that the kubeconfig names for the cluster.
-    pub proxy: Option<String>,
+    pub namespace: Option<String>,
 }
 
+/// Where a pod finds its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// Reads `--kubeconfig`, else `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod this runs in.
-pub(super) async fn load(options: &Options) -> Result<Loaded> {
+pub(super) fn load(options: &Options) -> Result<Loaded> {
     let mut kubeconfig = match &options.kubeconfig {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
@@ -54,24 +57,30 @@ pub(super) async fn load(options: &Options) -> Result<Loaded> {
         );
     };
     let body = named.context.clone().unwrap_or_default();
-    let cluster = options.cluster.clone().unwrap_or(body.cluster);
-    let user = options.user.clone().or(body.user);
-    let named_cluster = kubeconfig.clusters.iter().find(|named| named.name == cluster).and_then(|named| named.cluster.as_ref());
-    let Some(named_cluster) = named_cluster else {
-        return Err(Error::not_found(format!("the kubeconfig has no cluster `{}`", cluster.escape_debug())));
+    let name = options.cluster.clone().unwrap_or(body.cluster);
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == name).and_then(|named| named.cluster.clone());
+    let Some(cluster) = cluster else {
+        return Err(Error::not_found(format!("the kubeconfig has no cluster `{}`", name.escape_debug())));
     };
-    // kube would go on as nobody.
-    if let Some(name) =
-        user.as_ref().filter(|name| !name.is_empty() && kubeconfig.auth_infos.iter().all(|one| one.name != **name))
-    {
-        return Err(Error::not_found(format!("the kubeconfig has no user `{}`", name.escape_debug())));
+    let user_name = options.user.clone().or(body.user).filter(|name| !name.is_empty());
+    let mut user = match &user_name {
+        None => AuthInfo::default(),
+        Some(name) => {
+            let named = kubeconfig.auth_infos.into_iter().find(|named| named.name == *name);
+            let Some(named) = named else {
+                return Err(Error::not_found(format!("the kubeconfig has no user `{}`", name.escape_debug())));
+            };
+            named.auth_info.unwrap_or_default()
+        }
+    };
+    if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
+        let told = ExecAuthCluster::try_from(&cluster);
+        exec.cluster = Some(told.map_err(|_| {
+            Error::usage(format!("the context `{context}` of the kubeconfig cannot be used"))
+                .caused_by("its cluster's certificate authority, which its plugin wants to know, cannot be read")
+        })?);
     }
-    let proxy = named_cluster.proxy_url.clone().filter(|url| !url.is_empty());
-    let selected = KubeConfigOptions { context: Some(context.clone()), cluster: Some(cluster), user: user.clone() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &selected).await.map_err(|error| {
-        Error::usage(format!("the context `{context}` of the kubeconfig cannot be used")).caused_by(error.to_string())
-    })?;
-    Ok(Loaded { config, context, user, proxy })
+    Ok(Loaded { cluster, user, user_name, context, namespace: body.namespace })
 }
 
 /// Parses a kubeconfig. Of a large one, if `chosen` is given and no other file complements it, only the context that these
@@ -104,8 +113,14 @@ fn read(text: &str) -> Result<Kubeconfig, String> {
     let mut documents = serde_yaml::Deserializer::from_str(text).map(Option::<Kubeconfig>::deserialize);
     documents.try_fold(Kubeconfig::default(), |before, document| {
         let document = document.map_err(|error| error.to_string())?.unwrap_or_default();
-        before.merge(document).map_err(|error| error.to_string())
+        merge(before, document)
     })
+}
+
+/// Adds what a second document or file has beyond the first. (What kube would say where it cannot brings along all that its
+/// other errors could say.)
+fn merge(first: Kubeconfig, second: Kubeconfig) -> Result<Kubeconfig, String> {
+    first.merge(second).map_err(|_| "they differ in `kind` or `apiVersion`".into())
 }
 
 /// The names of the contexts, for completion; empty where there is no kubeconfig.
@@ -142,9 +157,9 @@ fn default_files(options: &Options, chosen: bool) -> Result<Option<Kubeconfig>> 
         absolute(&mut read, path.parent());
         merged = Some(match merged {
             None => read,
-            Some(before) => before
-                .merge(read)
-                .map_err(|error| Error::usage("the kubeconfigs do not fit together").caused_by(error.to_string()))?,
+            Some(before) => {
+                merge(before, read).map_err(|why| Error::usage("the kubeconfigs do not fit together").caused_by(why))?
+            }
         });
     }
     if merged.is_none() && listed.is_some() && options.server.is_none() {
@@ -154,13 +169,24 @@ fn default_files(options: &Options, chosen: bool) -> Result<Option<Kubeconfig>> 
 }
 
 fn in_cluster() -> Result<Loaded> {
-    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(host) = variable("KUBERNETES_SERVICE_HOST") else {
         return Err(Error::usage("no kubeconfig: there is no ~/.kube/config, and neither --kubeconfig nor KUBECONFIG names one")
             .hint("to try tidegate without a cluster: `tidegate demo`, or `tidegate sandbox run -- sh`"));
-    }
-    let config = Config::incluster()
-        .map_err(|error| Error::usage("the pod's service account cannot be used").caused_by(error.to_string()))?;
-    Ok(Loaded { config, context: "in-cluster".into(), user: None, proxy: None })
+    };
+    let port = variable("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".into());
+    // An IPv6 address stands in brackets.
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let cluster = Cluster {
+        server: Some(format!("https://{host}:{port}")),
+        certificate_authority: Some(format!("{SERVICE_ACCOUNT}/ca.crt")),
+        ..Cluster::default()
+    };
+    let user = AuthInfo { token_file: Some(format!("{SERVICE_ACCOUNT}/token")), ..AuthInfo::default() };
+    let namespace = std::fs::read_to_string(format!("{SERVICE_ACCOUNT}/namespace")).map_err(|error| {
+        Error::usage("the pod's service account cannot be used").caused_by(format!("{SERVICE_ACCOUNT}/namespace: {error}"))
+    })?;
+    Ok(Loaded { cluster, user, user_name: None, context: "in-cluster".into(), namespace: Some(namespace) })
 }
 
 /// `--server` replaces the cluster of the context, or stands alone.
@@ -177,7 +203,7 @@ fn point_at(kubeconfig: &mut Kubeconfig, url: &str, options: &Options) {
         }
         None => {
             let name = "server".to_owned();
-            let cluster = kube::config::Cluster {
+            let cluster = Cluster {
                 server: Some(url.to_owned()),
                 certificate_authority: options.certificate_authority.as_ref().map(|file| file.to_string_lossy().into_owned()),
                 insecure_skip_tls_verify: options.insecure.then_some(true),

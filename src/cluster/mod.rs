@@ -1,15 +1,16 @@
 //! The API server: the only place that names `kube`.
 //!
-//! kube finds and reads the kubeconfig, authenticates and builds the TLS configuration. The connection itself is ours
-//! ([`connect`] says why), and so are the requests ([`api`]): objects stay the JSON that the server sent.
+//! kube knows what a kubeconfig may hold. Who we are ([`credential`]) and the connection ([`connect`] says why) are ours, and
+//! so are the requests ([`api`]): objects stay the JSON that the server sent.
 
 mod api;
 mod connect;
 mod credential;
 mod kubeconfig;
 mod narrow;
-mod proxy;
+mod plugin;
 mod read;
+mod relay;
 mod resources;
 mod service;
 mod watch;
@@ -19,8 +20,9 @@ pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
 pub use kubeconfig::contexts;
 pub use read::{Found, selector};
+pub use relay::Place;
 pub use resources::{
-    CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, PODS, REPLICA_SETS,
+    CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS,
     Resource, SECRETS, SERVICES, VIRTUAL_SERVICES,
 };
 pub use service::ServicePort;

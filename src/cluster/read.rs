@@ -255,9 +255,10 @@ impl Cluster {
         })
     }
 
-    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`.
+    /// Whether a namespace asks for care: it has the label `tidegate/protected`, with another value than `false`. As all of the
+    /// pre-flight it is read from the server's cache.
     pub async fn protected(&self, namespace: &str) -> Result<bool> {
-        let body = self.get(&format!("/api/v1/namespaces/{namespace}"), None).await?;
+        let body = self.get(&format!("/api/v1/namespaces/{namespace}?resourceVersion=0"), None).await?;
         let label = body.pointer("/metadata/labels/tidegate~1protected").and_then(Value::as_str);
         Ok(label.is_some_and(|value| value != "false"))
     }
@@ -320,10 +321,12 @@ impl Cluster {
         let endpoints = std::cell::RefCell::new(Endpoints::default());
         let slices = format!("/apis/discovery.k8s.io/v1{scope}/endpointslices");
         let pods = format!("/api/v1{scope}/pods");
-        tokio::try_join!(
+        let (slices, pods) = tokio::join!(
             self.items(&slices, "", None, false, |slice| endpoints.borrow_mut().add_slice(&slice)),
             self.items(&pods, "", Some(METADATA), false, |pod| endpoints.borrow_mut().add_pod(&pod)),
-        )?;
+        );
+        // Whichever failed first: one failure is always told in the same words.
+        slices.and(pods)?;
         Ok(endpoints.into_inner())
     }
 

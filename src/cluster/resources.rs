@@ -31,6 +31,8 @@ const fn of(group: &'static str, kind: &'static str, plural: &'static str) -> Re
 
 /// Namespaces.
 pub static NAMESPACES: Resource = Resource { namespaced: false, ..of("", "Namespace", "namespaces") };
+/// Nodes.
+pub static NODES: Resource = Resource { namespaced: false, ..of("", "Node", "nodes") };
 /// Configuration maps.
 pub static CONFIG_MAPS: Resource = of("", "ConfigMap", "configmaps");
 /// Secrets.

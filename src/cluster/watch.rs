@@ -1,14 +1,14 @@
 //! Following the virtual services as they change.
 
 use super::api::VERSIONS;
-use super::connect::{Cluster, empty};
+use super::connect::Cluster;
 use super::wording;
 use crate::core::object::Object;
 use crate::error::{Error, Result};
 use futures_util::StreamExt as _;
-use http::Request;
-use http_body_util::BodyExt as _;
-use kube::client::Body;
+use http::Method;
+use http_body_util::{BodyDataStream, BodyExt as _, Full};
+use hyper::body::Incoming;
 use serde_json::Value;
 
 /// So long the server keeps one watch open; then the next goes on from where it ended.
@@ -29,7 +29,7 @@ pub enum Event {
 
 /// A watch.
 pub struct Watch {
-    body: http_body_util::BodyDataStream<Body>,
+    body: BodyDataStream<Incoming>,
     pending: Vec<u8>,
     /// The version up to which everything was seen.
     pub version: String,
@@ -44,12 +44,12 @@ impl Cluster {
             VERSIONS[self.version.get()]
         );
         path += &selector.map(|selector| format!("&labelSelector={}", super::read::encode(selector))).unwrap_or_default();
-        let request = Request::get(&path).header(http::header::ACCEPT, "application/json").body(empty());
+        let request =
+            self.begin(&Method::GET, &path).await?.header(http::header::ACCEPT, "application/json").body(Full::default());
         let request = request.map_err(|error| Error::failed(error.to_string()))?;
         let lost = |why: &str| wording::unreachable(&self.server, why, 1);
-        let sent = tokio::time::timeout(self.request_timeout, self.client.send(request))
-            .await
-            .map_err(|_| lost("no answer to a watch"))?;
+        let sent =
+            tokio::time::timeout(self.request_timeout, self.send(request)).await.map_err(|_| lost("no answer to a watch"))?;
         let response = sent.map_err(|error| lost(&wording::innermost(&error)))?;
         if !response.status().is_success() {
             let reply = super::api::read(response, false).await.map_err(|error| lost(&wording::innermost(&error)))?;

@@ -59,12 +59,18 @@ pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
         Kind::Unreachable,
         format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)),
     );
-    match why.contains("peer certificate") {
-        true => {
-            error.hint("the kubeconfig's `certificate-authority-data`, or `--certificate-authority FILE`, says whom to trust")
-        }
-        false => error,
+    if why.contains("peer certificate") {
+        error.hint("the kubeconfig's `certificate-authority-data`, or `--certificate-authority FILE`, says whom to trust")
+    } else if is_about_certificates(why) {
+        error.hint("the kubeconfig's `client-certificate` and `client-key`, or the flags of that name, say who you are")
+    } else {
+        error
     }
+}
+
+/// Whether a certificate is the reason why there is no answer: trying again does not mend it.
+pub(super) fn is_about_certificates(why: &str) -> bool {
+    why.to_ascii_lowercase().contains("certificate")
 }
 
 /// Nobody answered a request that writes and was sent.

@@ -3,8 +3,8 @@
 use super::Context;
 use super::evaluate::{text_of, title};
 use crate::cli::{Format, Lint};
-use crate::core::gate::lint::{Finding, Options, Severity};
 use crate::core::gate::recognise::Kind;
+use crate::core::lint::{Finding, Options, Severity};
 use crate::error::{self, Error, Result};
 use crate::ui::{data, printable};
 use serde::{Deserialize as _, Serialize};

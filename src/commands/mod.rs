@@ -1,6 +1,8 @@
 //! One file a command: arguments in, report out.
 
 mod change;
+mod configure;
+mod delivery;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod evaluate;
@@ -13,7 +15,7 @@ mod sandbox;
 mod status;
 mod version;
 
-use crate::cli::{Cli, Color, Command, Global, Shell};
+use crate::cli::{Cli, Color, Command, Global, Shell, Trigger};
 use crate::cluster::Cluster;
 use crate::core::host::ServiceRef;
 use crate::error::{Error, Kind, Result};
@@ -121,11 +123,22 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Status(arguments) => status::run(context, arguments).await,
         Command::History(arguments) => history::run(context, arguments).await,
         Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
+        Command::Send { what } => delivery::send(context, what).await,
+        Command::Trigger { what: Trigger::Delivery(arguments) } => delivery::send::new_artifact(context, arguments.0).await,
+        Command::Approve(arguments) => delivery::control::approve(context, arguments).await,
+        Command::Resume(arguments) => delivery::control::resume(context, arguments).await,
+        Command::Abort(arguments) => delivery::control::abort(context, arguments).await,
+        Command::Create { command } => delivery::create(context, command).await,
+        Command::Delete { command } => delivery::delete(context, command).await,
+        Command::Get { command } => delivery::get(context, command).await,
+        Command::Onboard { command } => delivery::onboard(context, command).await,
+        Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
+        Command::Configure { command } => configure::run(context, command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
         #[cfg(feature = "sandbox")]
-        Command::Demo => demo::run(context).await,
+        Command::Demo { story } => demo::run(context, story).await,
         // These need no runtime and were answered before.
         Command::Completion { .. } | Command::Complete { .. } | Command::Help { .. } | Command::Lint(_) => Ok(()),
     }
@@ -158,6 +171,8 @@ fn listens_itself(command: &Command) -> bool {
     match command {
         #[cfg(feature = "sandbox")]
         Command::Sandbox { .. } => true,
+        // A run says what stands of it.
+        Command::Send { .. } | Command::Trigger { .. } | Command::Approve(_) | Command::Resume(_) => true,
         _ => false,
     }
 }

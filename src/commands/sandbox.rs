@@ -38,6 +38,7 @@ pub(super) async fn start(place: &SandboxPlace, directory: &Path) -> Result<Sand
         dir: directory.to_owned(),
         port: place.port,
         metrics_port: place.metrics_port,
+        ingress_port: place.ingress_port,
         speed: place.speed,
         faults,
         seeded: !place.empty,
@@ -67,7 +68,12 @@ async fn up(context: &Context, place: SandboxPlace) -> Result<()> {
 
 fn describe(context: &Context, sandbox: &Sandbox) {
     context.ui.answer(&format!("export KUBECONFIG={}\n", quoted(sandbox.kubeconfig())));
-    context.ui.say(&format!("API server {}, Prometheus {}\n", sandbox.server(), sandbox.metrics()));
+    context.ui.say(&format!(
+        "API server {}, Prometheus {}, ingress {}\n",
+        sandbox.server(),
+        sandbox.metrics(),
+        sandbox.ingress()
+    ));
     context.ui.say("Try: tidegate status -A\n");
 }
 
@@ -106,6 +112,8 @@ async fn detach(context: &Context, place: &SandboxPlace) -> Result<()> {
         &place.port.to_string(),
         "--metrics-port",
         &place.metrics_port.to_string(),
+        "--ingress-port",
+        &place.ingress_port.to_string(),
         "--speed",
         &place.speed.to_string(),
     ]);
@@ -183,7 +191,11 @@ async fn run_inside(context: &Context, place: SandboxPlace, command: &[std::ffi:
         return Err(Error::usage("no command to run"));
     };
     let mut child = Command::new(program);
-    child.args(arguments).env("KUBECONFIG", sandbox.kubeconfig()).env("PROMETHEUS_URL", sandbox.metrics());
+    child
+        .args(arguments)
+        .env("KUBECONFIG", sandbox.kubeconfig())
+        .env("PROMETHEUS_URL", sandbox.metrics())
+        .env("INGRESS_URL", sandbox.ingress());
     // Ctrl-C at the terminal is the command's to answer; the sandbox lives as long as it does.
     let deaf = tokio::spawn(async {
         loop {

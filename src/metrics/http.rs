@@ -1,13 +1,9 @@
 //! The transport to a metrics source: directly, or through somebody who is nearer to it.
 
-use super::connect::{Connector, connector};
 use crate::error::{Error, Kind, Result};
+use crate::web::{Access, Call, Site, form};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use std::path::PathBuf;
+use http::{HeaderMap, HeaderValue, Method, header};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -80,31 +76,10 @@ impl Transport<'_> {
     }
 }
 
-/// What a direct connection needs beside the URL.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    /// A bearer token.
-    pub token: Option<String>,
-    /// `user:password`, where there is no token.
-    pub basic: Option<String>,
-    /// Further headers, as `X-Scope-OrgID` for Mimir.
-    pub headers: Vec<(String, String)>,
-    /// A file with the certificate authority of the source, instead of the system's.
-    pub certificate_authority: Option<PathBuf>,
-    /// Files with a client certificate and its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// The URL of a proxy, instead of the environment's.
-    pub proxy: Option<String>,
-    /// How long one request may take.
-    pub timeout: Duration,
-}
-
 /// A connection by URL.
 pub struct Direct {
-    base: Uri,
-    headers: HeaderMap,
+    site: Site,
     timeout: Duration,
-    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Direct {
@@ -113,41 +88,7 @@ impl Direct {
     /// # Errors
     /// `Usage` for a URL, header or certificate file that cannot be used.
     pub fn new(url: &str, access: &Access) -> Result<Self> {
-        let wrong = || {
-            // Without what may be a password.
-            let shown = url.rsplit('@').next().unwrap_or_default();
-            Error::usage(format!("`{}` is not the URL of a metrics source", shown.escape_debug()))
-                .hint("write it as `http://HOST:PORT`")
-        };
-        let base: Uri = url.parse().map_err(|_| wrong())?;
-        if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
-            return Err(wrong());
-        }
-        let mut headers = HeaderMap::new();
-        let secret = |text: String| {
-            let mut value =
-                HeaderValue::from_str(&text).map_err(|_| Error::usage("the token has letters that a header cannot carry"))?;
-            value.set_sensitive(true);
-            Ok::<_, Error>(value)
-        };
-        let user = base.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| decoded(user));
-        let basic = access.basic.as_ref().map(|basic| basic.trim().as_bytes().to_vec()).or(user);
-        if let Some(token) = &access.token {
-            headers.insert(header::AUTHORIZATION, secret(format!("Bearer {}", token.trim()))?);
-        } else if let Some(basic) = basic {
-            use base64::Engine as _;
-            let coded = base64::engine::general_purpose::STANDARD.encode(basic);
-            headers.insert(header::AUTHORIZATION, secret(format!("Basic {coded}"))?);
-        }
-        for (name, value) in &access.headers {
-            let wrong = || Error::usage(format!("`{}` is not a header", name.escape_debug()));
-            let name: HeaderName = name.parse().map_err(|_| wrong())?;
-            headers.insert(name, secret(value.clone()).map_err(|_| wrong())?);
-        }
-        let (connector, proxy) = connector(access, &base)?;
-        headers.extend(proxy.map(|value| (header::PROXY_AUTHORIZATION, value)));
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { base, headers, timeout: access.timeout, client })
+        Ok(Self { site: Site::new(url, access, "a metrics source")?, timeout: access.timeout })
     }
 
     /// Sends a request, once.
@@ -155,100 +96,25 @@ impl Direct {
     /// # Errors
     /// `Unreachable` where there is no answer.
     pub async fn send(&self, ask: &Ask) -> Result<Answer> {
-        let authority =
-            self.base.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default()).unwrap_or_default();
-        let below = !ask.path.is_empty();
-        let path = if below { self.base.path().trim_end_matches('/') } else { self.base.path() };
-        let mut url = format!("{}://{authority}{path}{}", self.base.scheme_str().unwrap_or("http"), ask.path);
         let form = form(&ask.fields);
         let posted = ask.method == Method::POST && ask.body.is_none() && !form.is_empty();
-        let mut query: Vec<&str> = self.base.query().into_iter().collect();
-        query.extend(Some(form.as_str()).filter(|form| !posted && !form.is_empty()));
-        if !query.is_empty() {
-            url += &format!("?{}", query.join("&"));
-        }
+        let path = if posted || form.is_empty() { ask.path.clone() } else { format!("{}?{form}", ask.path) };
         let (kind, body) = match &ask.body {
             Some(body) => (Some("application/json"), Bytes::from(body.clone())),
             None if posted => (Some("application/x-www-form-urlencoded"), Bytes::from(form)),
             None => (None, Bytes::new()),
         };
-        let lost = |why: &str| Error::new(Kind::Unreachable, format!("cannot reach the metrics source {authority}: {why}"));
-        let mut request = Request::builder().method(&ask.method).uri(url);
-        if let Some(kind) = kind.filter(|_| !self.headers.contains_key(header::CONTENT_TYPE)) {
-            request = request.header(header::CONTENT_TYPE, kind);
-        }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(body)).map_err(|error| lost(&error.to_string()))?;
-        let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| lost(&innermost(&error)))?;
-            let status = response.status().as_u16();
-            let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            let retry_after = seconds.map(Duration::from_secs);
-            let body = http_body_util::Limited::new(response.into_body(), MOST_BYTES).collect().await;
-            let body = body.map_err(|error| lost(&error.to_string()))?.to_bytes();
-            Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after })
+        let headers = HeaderMap::from_iter(kind.map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind))));
+        let call = Call { method: ask.method.clone(), path, headers, body, keep: MOST_BYTES, timeout: self.timeout };
+        let lost = |why: &str| {
+            let authority = self.site.authority();
+            Error::new(Kind::Unreachable, format!("cannot reach the metrics source {authority}: {why}"))
         };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(lost(&format!("no answer within {} s", self.timeout.as_secs_f64()))),
-        }
-    }
-}
-
-/// `application/x-www-form-urlencoded`.
-pub fn form(fields: &[(String, String)]) -> String {
-    fields.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
-/// The text behind percent-encoding, as in the user information of a URL.
-fn decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        plain.push(code.unwrap_or(bytes[at]));
-        at += if code.is_some() { 3 } else { 1 };
-    }
-    plain
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = error.to_string();
-        source = error.source();
-    }
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_carry_any_query() {
-        let fields = [("query".to_owned(), r#"rate(x{a="b c"}[1m])+1"#.to_owned())];
-        assert_eq!(form(&fields), "query=rate%28x%7Ba%3D%22b%20c%22%7D%5B1m%5D%29%2B1");
-        assert_eq!(decoded("us%40er:p%3Aw%"), b"us@er:p:w%");
-    }
-
-    #[test]
-    fn what_is_no_url_is_refused() {
-        let access = Access { timeout: Duration::from_secs(1), ..Access::default() };
-        for url in ["", "prometheus:9090", "ftp://x", "http://", "/x"] {
-            assert!(Direct::new(url, &access).is_err(), "{url}");
+        let answer = self.site.send(call).await.map_err(|why| lost(&why))?;
+        let seconds = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        match answer.cut {
+            true => Err(lost("length limit exceeded")),
+            false => Ok(Answer { status: answer.status, body: answer.text(), retry_after: seconds.map(Duration::from_secs) }),
         }
     }
 }

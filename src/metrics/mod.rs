@@ -3,10 +3,10 @@
 //! What was answered is handed on as it came; what it means is decided in [`crate::core::gate`].
 
 mod command;
-mod connect;
 mod http;
 mod prometheus;
 
+pub use crate::web::{Access, form};
 pub use command::{Ended, run};
-pub use http::{Access, Answer, Ask, Direct, Transport, form};
+pub use http::{Answer, Ask, Direct, Transport};
 pub use prometheus::Prometheus;

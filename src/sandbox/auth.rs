@@ -3,9 +3,9 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::kinds::{LEASES, SECRETS, WEBHOOKS};
+use super::kinds::{self, JOBS, LEASES, SECRETS, WEBHOOKS};
 use super::request::{Target, text};
-use super::status::Failure;
+use super::status::{Cause, Failure};
 use super::store::text as text_at;
 
 /// The user behind a request.
@@ -76,28 +76,36 @@ impl User {
         }
     }
 
-    /// Whether the user may do this with objects of this kind, whatever their place; subresources, `pods/status`,
-    /// are kinds of their own.
-    pub fn may(&self, verb: &str, resource: &str) -> bool {
-        let (plural, sub) = resource.split_once('/').unwrap_or((resource, ""));
-        let hidden = [&SECRETS, &LEASES, &WEBHOOKS];
+    /// Whether the user may do this with objects of a kind, given by its group and plural name, or with a subresource
+    /// of theirs; their place does not matter.
+    fn may(&self, verb: &str, group: &str, plural: &str, sub: &str) -> bool {
+        let hidden = [&SECRETS, &LEASES, &WEBHOOKS, &JOBS];
         match self.rights {
             Rights::All => true,
             Rights::Read => {
-                matches!(verb, "get" | "list" | "watch") && sub.is_empty() && hidden.iter().all(|kind| kind.plural != plural)
+                let mut shown = kinds::KINDS.iter().filter(|kind| hidden.iter().all(|one| one.plural != kind.plural));
+                matches!(verb, "get" | "list" | "watch")
+                    && sub.is_empty()
+                    && shown.any(|kind| kind.group == group && kind.plural == plural)
             }
             Rights::None => false,
+        }
+    }
+
+    /// Whether the user may ask for a path that is no object.
+    fn may_ask(&self, verb: &str, path: &str) -> bool {
+        let public = ["/version", "/healthz", "/livez", "/readyz"];
+        match self.rights {
+            Rights::All => true,
+            Rights::Read => verb == "get",
+            Rights::None => verb == "get" && public.contains(&path),
         }
     }
 }
 
 /// Refuses what the user may not do.
 pub fn authorize(user: &User, verb: &str, target: &Target) -> Result<(), Failure> {
-    let resource = match target.sub.as_str() {
-        "" => target.kind.plural.to_owned(),
-        sub => format!("{}/{sub}", target.kind.plural),
-    };
-    if user.may(verb, &resource) {
+    if user.may(verb, target.kind.group, target.kind.plural, &target.sub) {
         return Ok(());
     }
     // A namespace is taken to lie in itself.
@@ -109,31 +117,40 @@ pub fn authorize(user: &User, verb: &str, target: &Target) -> Result<(), Failure
 }
 
 /// Refuses a path that is no object.
-pub fn authorize_path(user: &User, verb: &str, path: &str) -> Result<(), Failure> {
-    let public = ["/version", "/healthz", "/livez", "/readyz"];
-    if user.rights != Rights::None || public.contains(&path) {
+pub fn authorize_path(user: &User, method: &str, path: &str) -> Result<(), Failure> {
+    let verb = if method == "head" { "get" } else { method };
+    // What a reader may not do there is refused as a method later on.
+    if user.may_ask(verb, path) || user.rights == Rights::Read {
         return Ok(());
     }
     let name = &user.name;
-    let message = format!("forbidden: User {name:?} cannot {verb} path {path:?}");
+    let message = format!("forbidden: User {name:?} cannot {method} path {path:?}");
     let mut failure = Failure::new(403, "Forbidden", message);
     failure.details = Some(Box::new(json!({})));
     Err(failure)
 }
 
 /// Answers a `SelfSubjectAccessReview`.
-pub fn review(user: &User, review: &Value) -> Value {
-    let verb = match text_at(review, "/spec/resourceAttributes/verb") {
-        "" => text_at(review, "/spec/nonResourceAttributes/verb"),
-        verb => verb,
+pub fn review(user: &User, review: &Value) -> Result<Value, Failure> {
+    let part = |name: &str| review.pointer(&format!("/spec/{name}")).filter(|part| !part.is_null());
+    let allowed = match (part("resourceAttributes"), part("nonResourceAttributes")) {
+        (Some(asked), None) => {
+            let of = |name: &str| text_at(asked, &format!("/{name}"));
+            user.may(of("verb"), of("group"), of("resource"), of("subresource"))
+        }
+        (None, Some(asked)) => user.may_ask(text_at(asked, "/verb"), text_at(asked, "/path")),
+        (both, _) => {
+            let found = if both.is_none() { "null" } else { "{}" };
+            let message = format!("{found}: exactly one of nonResourceAttributes or resourceAttributes must be specified");
+            let cause = Cause::invalid("spec.resourceAttributes", message);
+            return Err(Failure::invalid_as("", "authorization.k8s.io", "", &[cause]));
+        }
     };
-    let resource = text_at(review, "/spec/resourceAttributes/resource");
-    let status = json!({ "allowed": user.may(verb, resource) });
-    json!({
+    Ok(json!({
         "kind": "SelfSubjectAccessReview",
         "apiVersion": "authorization.k8s.io/v1",
         "metadata": {},
         "spec": review.get("spec").cloned().unwrap_or(Value::Null),
-        "status": status,
-    })
+        "status": {"allowed": allowed},
+    }))
 }

@@ -52,6 +52,7 @@ pub fn apply(kind: &Kind, object: &mut Value) {
                 pod_spec(spec);
             }
         }
+        ("batch", "jobs") => job(object, &name),
         ("apps", "replicasets") => {
             fill(object, &json!({"spec": {"replicas": 1}}));
             if let Some(spec) = object.pointer_mut("/spec/template/spec") {
@@ -102,11 +103,51 @@ fn service(object: &mut Value, namespace: &str, name: &str) {
         let address = text(object, "/spec/clusterIP").to_owned();
         fill(object, &json!({"spec": {"clusterIPs": [address]}}));
     }
+    let kind = text(object, "/spec/type").to_owned();
+    let outside = kind == "LoadBalancer" || kind == "NodePort";
+    if outside {
+        fill(object, &json!({"spec": {"externalTrafficPolicy": "Cluster"}}));
+    }
+    if kind == "LoadBalancer" {
+        fill(object, &json!({"spec": {"allocateLoadBalancerNodePorts": true}}));
+    }
     each(object.pointer_mut("/spec/ports"), |port| {
         let number = port.get("port").cloned().unwrap_or(Value::Null);
+        if outside {
+            let node = names::node_port(namespace, name, number.as_u64().unwrap_or(0));
+            fill(port, &json!({"nodePort": node}));
+        }
         fill(port, &json!({"protocol": "TCP", "targetPort": number}));
     });
     fill(object, &json!({"status": {"loadBalancer": {}}}));
+}
+
+fn job(object: &mut Value, name: &str) {
+    let uid = text(object, "/metadata/uid").to_owned();
+    let own = json!({
+        "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid, "job-name": name,
+    });
+    fill(
+        object,
+        &json!({
+            "status": {},
+            "spec": {
+                "parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false,
+                "podReplacementPolicy": "TerminatingOrFailed", "manualSelector": false,
+                "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}},
+                "template": {"metadata": {"labels": own}},
+            },
+        }),
+    );
+    if let Some(spec) = object.pointer_mut("/spec/template/spec") {
+        pod_spec(spec);
+    }
+    // A job without labels takes those of its pods.
+    let template = object.pointer("/spec/template/metadata/labels").cloned().unwrap_or_default();
+    if object.pointer("/metadata/labels").is_none() {
+        object["metadata"]["labels"] = template;
+    }
 }
 
 /// A secret's plain text is written, its encoded form is read.

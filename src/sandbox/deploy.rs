@@ -60,7 +60,7 @@ fn rolled_out(deployment: Option<&Value>) -> bool {
 pub fn query(server: &Server, promql: &str) -> Vec<(Value, f64)> {
     let encoded: String = promql.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let Ok(request) = Request::get(format!("/api/v1/query?query={encoded}")).body(Bytes::new()) else { return Vec::new() };
-    let answer: Value = serde_json::from_slice((server.metrics)(request).body()).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(server.mesh.metrics(&request).body()).unwrap_or_default();
     let samples = answer.pointer("/data/result").and_then(Value::as_array).cloned().unwrap_or_default();
     samples
         .into_iter()

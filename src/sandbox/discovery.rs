@@ -124,6 +124,9 @@ fn resource(kind: &'static Kind) -> Vec<Value> {
             "name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
             "kind": kind.kind, "verbs": ["get", "patch", "update"],
         });
+        if *sub == "log" {
+            value["verbs"] = json!(["get"]);
+        }
         if *sub == "scale" {
             value["group"] = "autoscaling".into();
             value["version"] = "v1".into();
@@ -131,9 +134,10 @@ fn resource(kind: &'static Kind) -> Vec<Value> {
         }
         found.push(value);
     }
-    if kind.plural == "services" {
+    if kind.plural == "services" || kind.plural == "pods" {
         found.push(json!({
-            "name": "services/proxy", "singularName": "", "namespaced": true, "kind": "ServiceProxyOptions",
+            "name": format!("{}/proxy", kind.plural), "singularName": "", "namespaced": true,
+            "kind": format!("{}ProxyOptions", kind.kind),
             "verbs": ["create", "delete", "get", "patch", "update"],
         }));
     }

@@ -90,7 +90,8 @@ pub static GATEWAYS: Kind = istio("Gateway", "gateways", "gateway", &["gw"]);
 pub static NAMESPACES: Kind =
     Kind { namespaced: false, short: &["ns"], subresources: &["status"], ..core("Namespace", "namespaces", "namespace") };
 /// Pods.
-pub static PODS: Kind = Kind { short: &["po"], categories: &["all"], subresources: &["status"], ..core("Pod", "pods", "pod") };
+pub static PODS: Kind =
+    Kind { short: &["po"], categories: &["all"], subresources: &["status", "log"], ..core("Pod", "pods", "pod") };
 /// Services.
 pub static SERVICES: Kind =
     Kind { short: &["svc"], categories: &["all"], subresources: &["status"], ..core("Service", "services", "service") };
@@ -116,6 +117,8 @@ pub static REPLICA_SETS: Kind = Kind {
     subresources: &["status", "scale"],
     ..core("ReplicaSet", "replicasets", "replicaset")
 };
+/// Jobs.
+pub static JOBS: Kind = Kind { group: "batch", categories: &["all"], subresources: &["status"], ..core("Job", "jobs", "job") };
 /// Endpoint slices.
 pub static ENDPOINT_SLICES: Kind = Kind { group: "discovery.k8s.io", ..core("EndpointSlice", "endpointslices", "endpointslice") };
 /// Leases.
@@ -128,7 +131,7 @@ pub static WEBHOOKS: Kind = Kind {
 };
 
 /// All kinds, in the order of discovery.
-pub static KINDS: [&Kind; 14] = [
+pub static KINDS: [&Kind; 15] = [
     &CONFIG_MAPS,
     &EVENTS,
     &NAMESPACES,
@@ -138,6 +141,7 @@ pub static KINDS: [&Kind; 14] = [
     &DEPLOYMENTS,
     &REPLICA_SETS,
     &WEBHOOKS,
+    &JOBS,
     &LEASES,
     &ENDPOINT_SLICES,
     &DESTINATION_RULES,

@@ -1,9 +1,11 @@
 //! A Kubernetes API server and a Prometheus query API on loopback, inside the binary: a place to try things.
 //!
 //! It keeps a few kinds of object, answers in the API server's own words, and simulates as much of a cluster as
-//! shifting traffic needs: deployments roll out, pods become ready, services get endpoints.
+//! shifting traffic and delivering versions need: deployments roll out or fail to, pods become ready, services get
+//! endpoints, jobs end, and the applications answer, through the API server's proxy and through an ingress gateway.
 
 mod admission;
+mod app;
 mod auth;
 mod base64;
 mod controllers;
@@ -11,6 +13,7 @@ mod defaults;
 mod deploy;
 mod discovery;
 mod fault;
+mod image;
 mod kinds;
 mod managed;
 mod mesh;
@@ -19,6 +22,7 @@ mod names;
 mod openapi;
 mod patch;
 mod present;
+mod proxy;
 mod request;
 mod respond;
 mod schema;
@@ -43,6 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
+use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -50,6 +55,7 @@ pub use fault::Fault;
 
 use controllers::Controllers;
 use fault::Faults;
+use mesh::Mesh;
 use server::Server;
 use store::Store;
 
@@ -62,6 +68,8 @@ pub struct Options {
     pub port: u16,
     /// The port of the Prometheus query API, 0 for a free one.
     pub metrics_port: u16,
+    /// The port of the ingress gateway, 0 for a free one.
+    pub ingress_port: u16,
     /// Simulated seconds per second.
     pub speed: f64,
     /// Faults of the API server.
@@ -77,6 +85,7 @@ pub struct Sandbox {
     kubeconfig: PathBuf,
     server: String,
     metrics: String,
+    ingress: String,
     request_log: PathBuf,
     api: Arc<Server>,
     tasks: JoinSet<()>,
@@ -89,6 +98,7 @@ impl Sandbox {
         let identity = tls::create()?;
         let (api, api_port) = listen(options.port).await?;
         let (metrics_api, metrics_port) = listen(options.metrics_port).await?;
+        let (ingress, ingress_port) = listen(options.ingress_port).await?;
         let url = format!("https://127.0.0.1:{api_port}");
         let kubeconfig = tls::write_files(&options.dir, &identity, &url)?;
         let request_log = options.dir.join("requests.log");
@@ -99,26 +109,37 @@ impl Sandbox {
 
         let store = Arc::new(Store::default());
         let mut tasks = JoinSet::new();
-        let metrics = mesh::simulate(&store, options.speed, &mut tasks);
+        let mesh = Arc::new(Mesh::new(store.clone(), options.speed));
         let server = Arc::new(Server {
             store: store.clone(),
             faults: Faults::new(options.faults),
             log,
             admin_token: identity.admin_token,
-            metrics: metrics.clone(),
+            mesh: mesh.clone(),
         });
         let mut controllers = Controllers::new(store, options.speed);
+        seed::platform(&server, ingress_port).await?;
         if options.seeded {
-            seed::apply(&server).await?;
-            controllers.settle();
+            seed::examples(&server).await?;
         }
+        controllers.settle();
         tasks.spawn(controllers.run());
+        tasks.spawn(mesh.clone().flow());
         tasks.spawn(server::serve(api, identity.tls, server.clone()));
-        tasks.spawn(server::serve_metrics(metrics_api, metrics));
+        let prometheus = mesh.clone();
+        tasks.spawn(server::serve_plain(metrics_api, move |request| {
+            let answer = prometheus.metrics(&request).map(|bytes| Full::new(bytes).boxed_unsync());
+            std::future::ready(answer)
+        }));
+        tasks.spawn(server::serve_plain(ingress, move |request| {
+            let mesh = mesh.clone();
+            async move { mesh.arrive(&request).await }
+        }));
         Ok(Sandbox {
             kubeconfig,
             server: url,
             metrics: format!("http://127.0.0.1:{metrics_port}"),
+            ingress: format!("http://127.0.0.1:{ingress_port}"),
             request_log,
             api: server,
             tasks,
@@ -138,6 +159,11 @@ impl Sandbox {
     /// The URL of the Prometheus query API, `http://127.0.0.1:PORT`.
     pub fn metrics(&self) -> &str {
         &self.metrics
+    }
+
+    /// The URL of the ingress gateway, `http://127.0.0.1:PORT`; it routes by the `Host` header.
+    pub fn ingress(&self) -> &str {
+        &self.ingress
     }
 
     /// The request log, one line a request: `METHOD PATH?QUERY STATUS`, written before the answer is sent; the status

@@ -50,6 +50,11 @@ pub fn cluster_ip(namespace: &str, name: &str) -> String {
     format!("10.96.{}.{}", hash >> 8 & 0xff, (hash & 0xff).clamp(1, 254))
 }
 
+/// A port of a service on every node.
+pub fn node_port(namespace: &str, name: &str, port: u64) -> u64 {
+    30_000 + hash((namespace, name, port)) % 2768
+}
+
 /// What is wrong with the name of an object.
 pub fn check(kind: &Kind, name: &str) -> Option<Cause> {
     let label = matches!(kind.plural, "namespaces" | "services");

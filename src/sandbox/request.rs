@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::auth::User;
-use super::kinds::{self, Kind};
+use super::kinds::{self, Kind, PODS, SERVICES};
 
 /// What a path means.
 #[derive(Debug)]
 pub enum Route {
     /// An object, a collection, or a subresource.
     Object(Target),
-    /// A port of a service, through the API server.
+    /// A port of a service or of a pod, through the API server.
     Proxy(Proxy),
     /// `selfsubjectaccessreviews`
     AccessReview,
@@ -41,17 +41,17 @@ impl Target {
     }
 }
 
-/// A request to be passed on to a service.
+/// A request to be passed on to a service or a pod.
 #[derive(Debug)]
 pub struct Proxy {
-    /// The service's namespace.
+    /// Services or pods.
+    pub kind: &'static Kind,
+    /// The namespace.
     pub namespace: String,
-    /// The service as the path names it: `[scheme:]name[:port]`.
+    /// The object as the path names it: `[scheme:]name[:port]`.
     pub named: String,
-    /// Its name alone.
-    pub service: String,
-    /// The path to ask for, with its query.
-    pub path_and_query: String,
+    /// The path to ask for; empty where not even a slash was given.
+    pub path: String,
 }
 
 /// Reads a path.
@@ -64,8 +64,12 @@ pub fn route(uri: &Uri) -> Route {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return Route::Other,
     };
-    if let ("", ["namespaces", namespace, "services", service, "proxy", ..]) = (group, rest) {
-        return proxy(uri, namespace, service);
+    if let ("", ["namespaces", namespace, plural @ ("services" | "pods"), named, "proxy", ..]) = (group, rest) {
+        let kind = if *plural == "pods" { &PODS } else { &SERVICES };
+        // What lies behind is not decoded: it is not ours to read.
+        let path = uri.path().splitn(9, '/').nth(8).map_or(String::new(), |rest| format!("/{rest}"));
+        let (namespace, named) = ((*namespace).to_owned(), (*named).to_owned());
+        return Route::Proxy(Proxy { kind, namespace, named, path });
     }
     if group == "authorization.k8s.io" && rest == ["selfsubjectaccessreviews"] {
         return Route::AccessReview;
@@ -94,21 +98,6 @@ pub fn route(uri: &Uri) -> Route {
         }
         _ => Route::Other,
     }
-}
-
-fn proxy(uri: &Uri, namespace: &str, service: &str) -> Route {
-    let name = match service.split(':').collect::<Vec<_>>().as_slice() {
-        [_, name, _] => (*name).to_owned(),
-        [name, ..] => (*name).to_owned(),
-        [] => String::new(),
-    };
-    let rest = uri.path().split_once("/proxy").map_or("", |(_, rest)| rest);
-    let path = if rest.is_empty() { "/" } else { rest };
-    let path_and_query = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    };
-    Route::Proxy(Proxy { namespace: namespace.to_owned(), named: service.to_owned(), service: name, path_and_query })
 }
 
 /// The parameters of a query.
@@ -274,8 +263,8 @@ mod tests {
             panic!("no proxy route");
         };
         assert_eq!(
-            (proxy.namespace.as_str(), proxy.service.as_str(), proxy.path_and_query.as_str()),
-            ("monitoring", "prometheus-service", "/api/v1/query?query=up")
+            (proxy.namespace.as_str(), proxy.named.as_str(), proxy.path.as_str()),
+            ("monitoring", "http:prometheus-service:8080", "/api/v1/query")
         );
     }
 

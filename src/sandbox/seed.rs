@@ -20,8 +20,23 @@ const FIXTURES: [(&str, &str); 3] = [
     ("sockshop.yaml", include_str!("../../fixtures/sockshop.yaml")),
 ];
 
-/// Creates the objects of all fixtures, as a client would.
-pub async fn apply(server: &Server) -> anyhow::Result<()> {
+/// Where Istio's ingress gateway and keptn's Prometheus are installed.
+const PLATFORM: &str = include_str!("../../fixtures/platform.yaml");
+
+/// Creates what every sandbox has: the services by which its ingress gateway, at this port, and its Prometheus are found.
+pub async fn platform(server: &Server, ingress_port: u16) -> anyhow::Result<()> {
+    for document in serde_yaml::Deserializer::from_str(PLATFORM) {
+        let mut object = Value::deserialize(document).context("cannot read platform.yaml")?;
+        if text(&object, "/metadata/name") == "istio-ingressgateway" {
+            object["spec"]["ports"][0]["port"] = ingress_port.into();
+        }
+        create(server, &object).await.context("cannot create an object of platform.yaml")?;
+    }
+    Ok(())
+}
+
+/// Creates the objects of all examples, as a client would.
+pub async fn examples(server: &Server) -> anyhow::Result<()> {
     for (file, content) in FIXTURES {
         for document in serde_yaml::Deserializer::from_str(content) {
             let object = Value::deserialize(document).with_context(|| format!("cannot read {file}"))?;

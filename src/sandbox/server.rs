@@ -21,18 +21,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::auth::{self, User};
 use super::fault::{Effect, Faults};
-use super::kinds::SERVICES;
-use super::request::{self, Call, Proxy, Query, Route, Target};
+use super::mesh::Mesh;
+use super::request::{self, Call, Query, Route, Target};
 use super::respond::{self, Body};
 use super::status::{Cause, Failure, json_error};
 use super::store::Store;
-use super::{discovery, verbs};
+use super::{discovery, proxy, verbs};
 
 /// The most that a request may carry, as on a real API server.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
-
-/// Answers a request for metrics.
-pub type Metrics = Arc<dyn Fn(Request<Bytes>) -> Response<Bytes> + Send + Sync>;
 
 /// What all connections share.
 pub struct Server {
@@ -44,8 +41,8 @@ pub struct Server {
     pub log: Option<Mutex<File>>,
     /// The token of the user with all rights.
     pub admin_token: String,
-    /// The Prometheus side.
-    pub metrics: Metrics,
+    /// The simulated clients and applications, and their metrics.
+    pub mesh: Arc<Mesh>,
 }
 
 /// The connection is to be closed without an answer.
@@ -85,8 +82,11 @@ pub async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, server
     }
 }
 
-/// Serves the metrics, in plain HTTP, until it is dropped.
-pub async fn serve_metrics(listener: TcpListener, metrics: Metrics) {
+/// Serves plain HTTP until it is dropped: the metrics, the ingress gateway.
+pub async fn serve_plain<F>(listener: TcpListener, answer: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static)
+where
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -98,26 +98,22 @@ pub async fn serve_metrics(listener: TcpListener, metrics: Metrics) {
             continue;
         };
         prepare(&stream, false);
-        let metrics = metrics.clone();
+        let answer = answer.clone();
         connections.spawn(async move {
             let handle = move |request: Request<Incoming>| {
-                let metrics = metrics.clone();
+                let answer = answer.clone();
                 async move {
                     let (head, body) = request.into_parts();
-                    let answer = match Limited::new(body, MOST_BYTES).collect().await {
-                        Ok(body) => metrics(Request::from_parts(head, body.to_bytes())).map(full),
+                    let response = match Limited::new(body, MOST_BYTES).collect().await {
+                        Ok(body) => answer(Request::from_parts(head, body.to_bytes())).await,
                         Err(_) => respond::failure(&too_large()),
                     };
-                    Ok::<_, Infallible>(answer)
+                    Ok::<_, Infallible>(response)
                 }
             };
             connection(stream, handle).await;
         });
     }
-}
-
-fn full(bytes: Bytes) -> Body {
-    http_body_util::Full::new(bytes).boxed_unsync()
 }
 
 fn prepare(stream: &TcpStream, hard: bool) {
@@ -196,9 +192,9 @@ async fn dispatch(server: &Server, head: &http::request::Parts, body: Bytes) -> 
                 return Err(Failure::method_not_allowed());
             }
             let sent = serde_json::from_slice(&body).map_err(|error| Failure::bad_request(json_error(&error)))?;
-            Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)))
+            Ok(respond::json(StatusCode::CREATED, &auth::review(&user, &sent)?))
         }
-        Route::Proxy(proxy) => proxied(server, head, &user, &proxy, body),
+        Route::Proxy(to) => proxy::pass_on(server, head, &user, &to, body).await,
         Route::Other => {
             let path = head.uri.path();
             auth::authorize_path(&user, &head.method.as_str().to_lowercase(), path)?;
@@ -352,42 +348,6 @@ async fn suffer(
         }
     }
     Ok(None)
-}
-
-/// Passes a request on to a service: the Prometheus of the sandbox is the only one that answers.
-fn proxied(
-    server: &Server,
-    head: &http::request::Parts,
-    user: &User,
-    proxy: &Proxy,
-    body: Bytes,
-) -> Result<Response<Body>, Failure> {
-    let verb = match head.method.as_str() {
-        "GET" | "HEAD" => "get",
-        "POST" => "create",
-        "PUT" => "update",
-        "PATCH" => "patch",
-        _ => "delete",
-    };
-    let target = Target {
-        kind: &SERVICES,
-        version: "v1",
-        namespace: proxy.namespace.clone(),
-        name: proxy.named.clone(),
-        sub: "proxy".into(),
-    };
-    auth::authorize(user, verb, &target)?;
-    if server.store.get(&SERVICES, &proxy.namespace, &proxy.service).is_none() {
-        return Err(Failure::not_found(&SERVICES, &proxy.service));
-    }
-    if (proxy.namespace.as_str(), proxy.service.as_str()) != ("monitoring", "prometheus-service") {
-        return Err(Failure::new(503, "ServiceUnavailable", format!("no endpoints available for service {:?}", proxy.service)));
-    }
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    *request.headers_mut() = head.headers.clone();
-    *request.uri_mut() = proxy.path_and_query.parse().map_err(|_| Failure::bad_request("the path is no path"))?;
-    Ok((server.metrics)(request).map(full))
 }
 
 impl Server {

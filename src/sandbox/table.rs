@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kinds::Kind;
 use super::present::metadata_only;
 use super::store::text;
-use super::time::age;
+use super::time::{age, between};
 
 /// A column: its name, its OpenAPI type, and whether it is shown only with `-o wide`.
 struct Column(&'static str, &'static str, bool, fn(&Value) -> Value);
@@ -53,7 +53,7 @@ fn columns(kind: &Kind) -> Vec<Column> {
             NAME,
             Column("Ready", "string", false, pod_ready),
             Column("Status", "string", false, pod_status),
-            Column("Restarts", "string", false, |_| "0".into()),
+            Column("Restarts", "string", false, pod_restarts),
             AGE,
             Column("IP", "string", true, |o| or_none(text(o, "/status/podIP"))),
             Column("Node", "string", true, |o| or_none(text(o, "/spec/nodeName"))),
@@ -64,7 +64,7 @@ fn columns(kind: &Kind) -> Vec<Column> {
             NAME,
             Column("Type", "string", false, |o| text(o, "/spec/type").into()),
             Column("Cluster-IP", "string", false, |o| or_none(text(o, "/spec/clusterIP"))),
-            Column("External-IP", "string", false, |_| "<none>".into()),
+            Column("External-IP", "string", false, external_address),
             Column("Port(s)", "string", false, service_ports),
             AGE,
             Column("Selector", "string", true, |o| pairs(o.pointer("/spec/selector"))),
@@ -86,6 +86,18 @@ fn columns(kind: &Kind) -> Vec<Column> {
             Column("Desired", "integer", false, |o| count(o, "/spec/replicas").into()),
             Column("Current", "integer", false, |o| count(o, "/status/replicas").into()),
             Column("Ready", "integer", false, |o| count(o, "/status/readyReplicas").into()),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
+        ],
+        ("batch", "jobs") => vec![
+            NAME,
+            Column("Status", "string", false, job_status),
+            Column("Completions", "string", false, |o| {
+                format!("{}/{}", count(o, "/status/succeeded"), count(o, "/spec/completions")).into()
+            }),
+            Column("Duration", "string", false, job_duration),
             AGE,
             CONTAINERS,
             IMAGES,
@@ -185,16 +197,57 @@ fn pod_status(pod: &Value) -> Value {
     }
     items(pod, "/status/containerStatuses")
         .iter()
-        .find_map(|status| status.pointer("/state/waiting/reason").cloned())
+        .find_map(|status| status.pointer("/state/waiting/reason").or(status.pointer("/state/terminated/reason")).cloned())
         .unwrap_or_else(|| text(pod, "/status/phase").into())
+}
+
+fn job_status(job: &Value) -> Value {
+    let ended = |kind: &str| items(job, "/status/conditions").iter().any(|c| c["type"] == kind && c["status"] == "True");
+    match () {
+        () if ended("Complete") => "Complete",
+        () if ended("Failed") => "Failed",
+        () => "Running",
+    }
+    .into()
+}
+
+fn job_duration(job: &Value) -> Value {
+    let (start, end) = (text(job, "/status/startTime"), text(job, "/status/completionTime"));
+    match (start.is_empty(), end.is_empty()) {
+        (true, _) => "".into(),
+        (false, true) => age(start).into(),
+        (false, false) => between(start, end).into(),
+    }
+}
+
+fn pod_restarts(pod: &Value) -> Value {
+    let statuses = items(pod, "/status/containerStatuses");
+    statuses.iter().map(|status| count(status, "/restartCount")).sum::<i64>().to_string().into()
 }
 
 fn service_ports(service: &Value) -> Value {
     let ports: Vec<String> = items(service, "/spec/ports")
         .iter()
-        .map(|port| format!("{}/{}", count(port, "/port"), text(port, "/protocol")))
+        .map(|port| {
+            let node = count(port, "/nodePort");
+            let node = if node > 0 { format!(":{node}") } else { String::new() };
+            format!("{}{node}/{}", count(port, "/port"), text(port, "/protocol"))
+        })
         .collect();
     or_none(&ports.join(","))
+}
+
+fn external_address(service: &Value) -> Value {
+    let addresses = items(service, "/status/loadBalancer/ingress").iter().map(|one| match text(one, "/ip") {
+        "" => text(one, "/hostname"),
+        address => address,
+    });
+    let addresses: Vec<&str> = addresses.collect();
+    match (text(service, "/spec/type"), addresses.is_empty()) {
+        ("LoadBalancer", true) => "<pending>".into(),
+        (_, true) => "<none>".into(),
+        (_, false) => addresses.join(",").into(),
+    }
 }
 
 fn slice_ports(slice: &Value) -> Value {

@@ -15,6 +15,14 @@ pub fn age(stamp: &str) -> String {
     }
 }
 
+/// The time from one stamp to another, likewise.
+pub fn between(from: &str, to: &str) -> String {
+    match (from.parse::<Timestamp>(), to.parse::<Timestamp>()) {
+        (Ok(from), Ok(to)) => human(to.as_second() - from.as_second()),
+        _ => "<unknown>".to_owned(),
+    }
+}
+
 /// Two units at most, the second one only while it matters.
 fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);

@@ -8,30 +8,45 @@
 //!
 //! | image | behaviour |
 //! |---|---|
+//! | a tag with `missing`, `broken` or `does-not-exist` in it | cannot be pulled |
+//! | a tag with `crash` or `crashN` (`2.0-crash`, `2.0-crash137`) | ends with status 1 or N right after its start |
 //! | `carts:0.6.1`, in any registry | answers in 1,000 to 1,100 ms |
 //! | a tag with the word `slow` (`1.4.2-slow`, `slow`) | the same |
 //! | a tag with `latN` (`2.0-lat250`) | answers in N to 1.1 N ms |
 //! | a tag with `errN` (`2.0-err5`, `err0.5`) | N % of the answers are 500 |
 //! | all others | answers in 30 to 50 ms, one in fifty in 60 to 100 ms |
 //!
-//! Words are separated by `-` and combine: `2.0-lat250-err5`. All of it is reproducible: what looks random comes from
-//! a generator with a fixed seed, and shares are kept exact in the long run.
+//! Words are separated by `-` and combine: `2.0-lat250-err5`. All that run answer `/health` without errors.
+//!
+//! Requests of real clients ([`Visit`]) meet the same routes and the same pods, and count as the simulated ones do.
+//!
+//! An application counts its requests, too, as carts of the sock shop does: `requests_latency_seconds_sum` and `_count`.
+//! Every pod is scraped once for each Service that selects it, as the job
+//! `SERVICE-NAMESPACE` with the labels `namespace`, `pod`, `instance`, `deployment` and `version`, so that a slow version
+//! shows as soon as anything asks it, whatever its share of the traffic is. Scraping through the ingress, as keptn did,
+//! would mix the counters of both colours.
+//!
+//! All of it is reproducible: what looks random comes from a generator with a fixed seed, and shares are kept exact in
+//! the long run.
 mod endpoints;
-mod image;
+mod ingress;
 mod meter;
 mod plan;
 mod routes;
+mod scrape;
 mod share;
-
-use std::collections::BTreeMap;
+mod visit;
 
 use serde_json::Value;
 
-use super::metrics::{Labels, Tsdb};
-use endpoints::text;
+use super::metrics::Tsdb;
+pub use endpoints::{Workload, text};
 use meter::{Client, Meter, Outcome};
 use plan::{Accepted, Answer, End, Stream};
+pub use routes::Request;
+use scrape::Scrape;
 use share::Shares;
+pub use visit::{Ended, Visit, is_health};
 
 /// Seconds that are caught up at most; after a longer pause (a suspended laptop) the metrics have a gap.
 const MAX_CATCH_UP: i64 = 600;
@@ -45,6 +60,8 @@ pub struct Snapshot<'a> {
     pub destination_rules: Vec<&'a Value>,
     /// Services of all namespaces.
     pub services: Vec<&'a Value>,
+    /// `networking.istio.io` Gateways of all namespaces.
+    pub gateways: Vec<&'a Value>,
     /// Pods of all namespaces; those with the condition `Ready` take requests.
     pub pods: Vec<&'a Value>,
 }
@@ -92,8 +109,8 @@ impl Traffic {
         self.last = Some(now);
         self.accepted.update(&cluster.virtual_services);
         let streams = plan::streams(cluster, &self.accepted);
-        let targets = targets(cluster);
-        self.meter.forget(|instance| targets.contains_key(instance));
+        let Scrape { targets, apps } = Scrape::of(cluster);
+        self.meter.scrape(apps, |target| targets.contains_key(target));
         db.set_targets(targets, first * 1000);
         for second in first..=now {
             self.shares.next_round();
@@ -161,23 +178,6 @@ struct Seen<'a> {
     client: Client,
     asked: &'a str,
     mirrored: bool,
-}
-
-/// What is scraped, with the labels that this adds: the clients' proxies, and those of all running pods.
-fn targets(cluster: &Snapshot<'_>) -> BTreeMap<String, Labels> {
-    let entry = |namespace: &str, pod: &str, instance: String| {
-        let labels = [("job", "kubernetes-pods"), ("namespace", namespace), ("pod", pod), ("instance", &instance)];
-        let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        (meter::target(namespace, pod), labels.collect())
-    };
-    let clients = Client::ALL.map(|c| entry(c.namespace(), c.workload(), format!("{}:15020", c.workload())));
-    let running = cluster.pods.iter().filter(|pod| text(&pod["status"]["phase"]) == "Running");
-    let pods = running.map(|pod| {
-        let name = text(&pod["metadata"]["name"]);
-        let address = Some(text(&pod["status"]["podIP"])).filter(|ip| !ip.is_empty());
-        entry(text(&pod["metadata"]["namespace"]), name, format!("{}:15020", address.unwrap_or(name)))
-    });
-    clients.into_iter().chain(pods).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub use evaluation::{evaluation, judgement, junit, markdown};
 pub use progress::Progress;
 pub use replay::replay;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
-pub use status::{Screen, history, status, summary};
+pub use status::{Screen, columns, history, status, summary};
 pub use text::{data, printable};
 pub use time::age;
 

@@ -142,7 +142,7 @@ fn told(weights: &Labelled) -> String {
 const PIECE: usize = 500;
 
 /// Columns in kubectl's style: two blanks between them, nothing drawn.
-pub(super) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let header = [header.iter().copied().map(str::to_owned).collect()];
     let pieces = || std::iter::once(&header[..]).chain(rows.chunks(PIECE));
     let mut widths = vec![0; header[0].len()];

@@ -95,7 +95,7 @@ fn a_delegates_namespace_counts_too() {
 #[test]
 fn who_may_not_read_the_namespace_is_careful() {
     let cluster = stub::Stub::new(|request| match request.target.as_str() {
-        "/api/v1/namespaces/shop" => stub::status(403, "Forbidden", "namespaces \"shop\" is forbidden"),
+        "/api/v1/namespaces/shop?resourceVersion=0" => stub::status(403, "Forbidden", "namespaces \"shop\" is forbidden"),
         _ => stub::mesh(request, "v1"),
     });
     tidegate("shift carts --weights 80/20").with(cluster.kubeconfig()).shows(expect![[r#"

@@ -97,7 +97,7 @@ fn a_kubeconfig_that_names_what_it_does_not_have() {
     with_kubeconfig("status", &text.replace("https://", "not a url ")).shows(expect![[r#"
         ------- stderr -------
         error: the context `stub` of the kubeconfig cannot be used
-        caused by: failed to parse cluster url: invalid uri character
+        caused by: its server `not a url 127.0.0.1:1` is not the URL of one
         [exit status: 2]
     "#]]);
 }
@@ -140,6 +140,8 @@ fn flags_say_where_to_connect_and_as_whom() {
     "#]]);
     let last = cluster.requests().pop().expect("a request");
     assert_eq!(last.headers["authorization"], "Basic dTpw");
+    tidegate("status -n shop -o name --username u -s").arg(&url).succeeds();
+    assert_eq!(cluster.requests().pop().expect("a request").headers["authorization"], "Basic dTo=");
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn a_user_without_rights_or_with_an_unknown_token() {
     tidegate("status --as nobody").on(&sandbox).shows(expect![[r#"
         ------- stderr -------
         warning: READY is unknown: Error from server (Forbidden): destinationrules.networking.istio.io is forbidden: User "nobody" cannot list resource "destinationrules" in API group "networking.istio.io" in the namespace "sockshop-production"
-        warning: READY is unknown: Error from server (Forbidden): pods is forbidden: User "nobody" cannot list resource "pods" in API group "" in the namespace "sockshop-production"
+        warning: READY is unknown: Error from server (Forbidden): endpointslices.discovery.k8s.io is forbidden: User "nobody" cannot list resource "endpointslices" in API group "discovery.k8s.io" in the namespace "sockshop-production"
         Error from server (Forbidden): virtualservices.networking.istio.io is forbidden: User "nobody" cannot list resource "virtualservices" in API group "networking.istio.io" in the namespace "sockshop-production"
         hint: `tidegate help rbac` prints the role that is needed
         [exit status: 4]

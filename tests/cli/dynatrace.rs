@@ -89,6 +89,8 @@ fn the_entity_with_the_most_requests_is_judged() {
         /api/v2/metrics/query?from=1767225600000&to=1767225900000&resolution=Inf&metricSelector=builtin:service.requestCount.server:value&entitySelector=type("SERVICE"),tag("service:carts"),tag("environment:sockshop-staging")
         /api/v2/metrics/query?from=1767225600000&to=1767225900000&resolution=Inf&metricSelector=builtin:service.response.time:avg&entitySelector=entityId("SERVICE-2")
     "#]].assert_eq(&log);
+    let outcome = perfspec(&stub, &format!("--project sockshop --stage staging {WINDOW} -o wide")).run();
+    assert!(outcome.stdout.contains(r#"builtin:service.response.time:avg&entitySelector=entityId("SERVICE-2")"#), "{outcome:?}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn help_is_answered_without_files_or_servers() {
     assert_eq!(run.status, Some(0));
     // The same text as the flag's.
     assert_eq!(run.raw, tidegate("shift --help").run().raw);
-    for topic in ["environment", "exit-codes", "formats", "gates", "gitops", "rbac", "weights"] {
+    for topic in ["delivery", "environment", "exit-codes", "formats", "gates", "gitops", "rbac", "sources", "tests", "weights"] {
         let output = tidegate("help").arg(topic).succeeds();
         assert!(output.stdout.lines().count() > 5, "{output}");
     }
@@ -140,7 +140,8 @@ fn help_is_answered_without_files_or_servers() {
 #[test]
 fn the_role_that_help_prints_is_enough() {
     let output = tidegate("help rbac").succeeds();
-    let role: serde_json::Value = serde_yaml::from_str(&output.raw).expect("YAML");
+    let first = output.raw.split("---\n").next().expect("a document");
+    let role: serde_json::Value = serde_yaml::from_str(first).expect("YAML");
     let allowed = |resource: &str, verb: &str| {
         role["rules"].as_array().expect("rules").iter().any(|rule| {
             let has = |key: &str, value: &str| rule[key].as_array().is_some_and(|list| list.iter().any(|one| one == value));

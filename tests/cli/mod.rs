@@ -1,8 +1,12 @@
 //! The commands, as a user runs them, against the sandbox.
 
 mod bad_input;
+mod configure;
 mod confirm;
 mod connect;
+mod credentials;
+mod delivery;
+mod demo;
 mod dry_run;
 mod dynatrace;
 mod earlier;
@@ -17,6 +21,7 @@ mod interrupt;
 mod lint;
 mod output;
 mod preflight;
+mod project;
 mod promote;
 mod require;
 mod rollback;

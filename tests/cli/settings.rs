@@ -104,7 +104,7 @@ fn a_file_that_cannot_be_used_is_named() {
     broken("namespce: x\n").shows(expect![[r#"
         ------- stderr -------
         error: tidegate.yaml cannot be used
-        caused by: unknown field `namespce`, expected one of `namespace`, `context`, `kubeconfig`, `timeout`, `request-timeout`, `field-manager`, `protected-namespaces`
+        caused by: unknown field `namespce`, expected one of `namespace`, `context`, `kubeconfig`, `timeout`, `request-timeout`, `field-manager`, `protected-namespaces`, `prometheus`, `prometheus-token-file`, `prometheus-basic-file`, `prometheus-ca`, `prometheus-cert`, `prometheus-key`, `prometheus-proxy`, `dynatrace`, `dynatrace-token-file`
         [exit status: 2]
     "#]]);
     broken("namespace: [\n").shows(expect![[r#"

@@ -54,8 +54,8 @@ fn the_checks_read_side_by_side() {
     reads.sort_unstable();
     let writes: Vec<&str> = requests.lines().filter(|line| !line.starts_with("GET")).collect();
     expect![[r#"
-        GET /api/v1/namespaces/sockshop-production 200
         GET /api/v1/namespaces/sockshop-production/pods?resourceVersion=0&labelSelector=deployment%3Dcarts-green 200
+        GET /api/v1/namespaces/sockshop-production?resourceVersion=0 200
         GET /apis/discovery.k8s.io/v1/namespaces/sockshop-production/endpointslices?resourceVersion=0&labelSelector=kubernetes.io%2Fservice-name%20in%20%28carts%29 200
         GET /apis/networking.istio.io/v1/namespaces/sockshop-production/destinationrules?resourceVersion=0 200
         GET /apis/networking.istio.io/v1/namespaces/sockshop-production/virtualservices/carts 200

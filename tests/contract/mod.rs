@@ -4,10 +4,14 @@ mod access;
 mod admission;
 mod commands;
 mod conflict;
+mod delivery;
 mod dry_run;
 mod list;
 mod patch;
+mod project;
 mod read;
+mod relay;
+mod runs;
 mod table;
 mod watch;
 

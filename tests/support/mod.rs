@@ -1,7 +1,10 @@
 //! What the tests are written with: runs of the program, servers to run it against, and requests of the tests' own.
 
+pub mod certificate;
+pub mod client;
 pub mod filter;
 pub mod lab;
+pub mod prometheus;
 pub mod pty;
 pub mod rest;
 pub mod run;

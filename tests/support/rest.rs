@@ -1,13 +1,25 @@
 //! Requests of the tests' own to an API server, without a line of what is being tested.
 
-use http::{Method, Request};
-use http_body_util::BodyExt as _;
-use kube::client::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::TokioExecutor;
+use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -19,7 +31,9 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// A connection to an API server, as one user.
 pub struct Rest {
     runtime: Runtime,
-    client: Client,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    server: String,
+    token: Option<String>,
     /// What it calls itself.
     pub agent: &'static str,
 }
@@ -51,19 +65,38 @@ impl Reply {
 }
 
 impl Rest {
-    /// Connects by a kubeconfig, in its current context or the one named.
+    /// Connects by a kubeconfig, in its current context or the one named, with a token or a client certificate.
     pub fn connect(kubeconfig: &Path, context: Option<&str>) -> Self {
-        // The second to choose finds it chosen.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let client = runtime.block_on(async {
-            let mut config = Config::from_custom_kubeconfig(read, &options).await.expect("a usable kubeconfig");
-            config.default_retry = false;
-            Client::try_from(config).expect("a client")
-        });
-        Self { runtime, client, agent: "tidegate-tests" }
+        let config = runtime.block_on(Config::from_custom_kubeconfig(read, &options)).expect("a usable kubeconfig");
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls(&config)).https_or_http().enable_http1().build();
+        Self {
+            runtime,
+            client: Client::builder(TokioExecutor::new()).build(https),
+            server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            token: config.auth_info.token.map(|token| token.expose_secret().to_owned()),
+            agent: "tidegate-tests",
+        }
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, Error> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.server));
+        request = request.header(header::USER_AGENT, self.agent);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.client.request(request.body(Full::from(body)).expect("a request")).await
     }
 
     /// Sends a request.
@@ -76,20 +109,11 @@ impl Rest {
         self.exchange(Method::PATCH, path, JSON_PATCH, "application/json", document.to_string().into_bytes()).ok()
     }
 
-    fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: &str,
-        accept: &str,
-        body: Vec<u8>,
-    ) -> Result<Reply, kube::Error> {
-        let request = Request::builder().method(method).uri(path).header("content-type", content_type);
-        let request =
-            request.header("user-agent", self.agent).header("accept", accept).body(Body::from(body)).expect("a request");
+    fn exchange(&self, method: Method, path: &str, content_type: &str, accept: &str, body: Vec<u8>) -> Result<Reply, Error> {
         self.runtime.block_on(async {
             let exchange = async {
-                let response = self.client.send(request).await?;
+                let headers = [("content-type", content_type), ("accept", accept)];
+                let response = self.request(method, path, &headers, body).await?;
                 let status = response.status().as_u16();
                 let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
                 let warnings = response.headers().get_all("warning").iter().map(text).collect();
@@ -147,11 +171,10 @@ impl Rest {
 
     /// Reads the events of a watch until `enough` says so or the server ends it.
     pub fn watch(&self, path: &str, mut enough: impl FnMut(&[Value]) -> bool) -> Vec<Value> {
-        let request = Request::get(path).body(Body::empty()).expect("a request");
         self.runtime.block_on(async {
             let mut events = Vec::new();
             let reading = async {
-                let response = self.client.send(request).await.expect("an answer");
+                let response = self.request(Method::GET, path, &[], Vec::new()).await.expect("an answer");
                 let mut body = response.into_body();
                 let mut pending = Vec::new();
                 while let Some(frame) = body.frame().await {
@@ -170,6 +193,24 @@ impl Rest {
             events
         })
     }
+}
+
+fn tls(config: &Config) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    for certificate in config.root_cert.iter().flatten() {
+        roots.add(certificate.clone().into()).expect("a certificate authority");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let builder = builder.with_root_certificates(roots);
+    let user = &config.auth_info;
+    let (Some(certificate), Some(key)) = (&user.client_certificate_data, &user.client_key_data) else {
+        return builder.with_no_client_auth();
+    };
+    let decoded = |text: &str| BASE64.decode(text).expect("base64");
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&decoded(certificate)).collect();
+    let key = PrivateKeyDer::from_pem_slice(&decoded(key.expose_secret())).expect("a key");
+    builder.with_client_auth_cert(chain.expect("a certificate"), key).expect("a certificate with its key")
 }
 
 /// The path to which an object is posted.

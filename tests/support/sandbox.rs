@@ -53,6 +53,7 @@ impl Sandbox {
             dir: directory.path().to_owned(),
             port: 0,
             metrics_port: 0,
+            ingress_port: 0,
             speed,
             faults: faults.iter().map(|text| text.parse().expect("a fault")).collect(),
             seeded,

@@ -87,10 +87,15 @@ impl Stub {
         self.requests().iter().map(|request| format!("{} {}\n", request.method, request.target)).collect()
     }
 
+    /// Its URL (plain HTTP).
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// A kubeconfig that points here (plain HTTP).
     pub fn kubeconfig(&self) -> PathBuf {
         let path = self.directory.path().join("kubeconfig");
-        std::fs::write(&path, kubeconfig(&format!("http://127.0.0.1:{}", self.port), "token: t")).expect("written");
+        std::fs::write(&path, kubeconfig(&self.url(), "token: t")).expect("written");
         path
     }
 }

@@ -1,14 +1,11 @@
 //! An admission webhook of the tests' own, which answers as istiod does.
 
+use super::certificate::Certified;
 use super::rest::Rest;
 use super::run::eventually;
 use super::stub::{Answer, Stub};
 use base64::Engine as _;
-use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// What the webhook says of an object.
 pub enum Verdict {
@@ -32,19 +29,8 @@ pub struct Webhook {
 impl Webhook {
     /// Listens; `judge` is asked about the new object of every write that the API server passes on.
     pub fn new(judge: impl Fn(&Value) -> Verdict + Send + Sync + 'static) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .expect("a usable certificate");
+        let certificate = Certified::new("127.0.0.1");
+        let tls = certificate.server(None);
         let stub = Stub::with_tls(tls, move |request| {
             let review: Value = serde_json::from_slice(&request.body).expect("an AdmissionReview");
             let uid = &review["request"]["uid"];
@@ -57,7 +43,7 @@ impl Webhook {
             let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
             Answer::json(200, &review)
         });
-        Self { certificate: certificate.pem(), port: stub.port, stub: Some(stub) }
+        Self { certificate: certificate.pem, port: stub.port, stub: Some(stub) }
     }
 
     /// Registers it for the virtual services of one namespace, and waits until `probe`, a dry run, is passed to it.

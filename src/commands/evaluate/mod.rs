@@ -1,11 +1,11 @@
 //! `evaluate`: may this version have the traffic?
 
-mod given;
+pub mod given;
 mod history;
 mod judge;
-mod question;
+pub(super) mod question;
 mod replay;
-mod report;
+pub(super) mod report;
 mod sides;
 mod source;
 
@@ -13,19 +13,22 @@ use super::Context;
 use crate::cli::{Evaluate, Inconclusive, Judge};
 use crate::cluster::Cluster;
 use crate::core::gate::evaluation::{Evaluation, Evidence};
-use crate::core::gate::lint::{Options, Severity};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::recognise::Kind;
 use crate::core::gate::require::Sampled;
 use crate::core::gate::sli::Sli;
 use crate::core::gate::values::{self, Pair, Values};
 use crate::core::gate::{self, Gate};
+use crate::core::lint::{Options, Severity};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+pub use given::sources;
 use history::History;
+pub use question::Sources;
 use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
+pub use source::{DYNATRACE_SECRET, PROMETHEUS_SECRET, reachable};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -134,7 +137,7 @@ fn question(context: &Context, arguments: &Evaluate, settings: &Settings) -> Res
         stable: arguments.stable.clone(),
         metrics: arguments.metrics,
         span,
-        sources: given::sources(&arguments.sources, settings)?,
+        sources: sources(&arguments.sources, settings)?,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ui::{self, data};
 
 /// The result as keptn's lighthouse service printed it.
-fn keptn(result: &Evaluation) -> serde_json::Value {
+pub fn keptn(result: &Evaluation) -> serde_json::Value {
     use base64::Engine as _;
     let time = |seconds: i64| jiff::Timestamp::from_second(seconds).map(|time| format!("{time:.3}")).unwrap_or_default();
     let (start, end) = result.basis.evidence.window.map(|window| (time(window.start), time(window.end))).unwrap_or_default();

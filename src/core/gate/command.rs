@@ -1,8 +1,9 @@
 //! Values out of what programs print.
 
 use super::evaluation::Sample;
-use super::lint::{Findings, join};
-use super::{number, web, yaml};
+use super::{number, web};
+use crate::core::lint::{Findings, join};
+use crate::core::yaml;
 use serde_json::Value;
 use std::time::Duration;
 

@@ -155,7 +155,10 @@ impl Answer {
             (Some(error), _) => Err(error.clone()),
             (None, []) => Err("query did not return any values".into()),
             (None, [sample]) if !sample.success => Err(sample.message.clone()),
-            (None, [sample]) => sample.number().ok_or_else(|| "query did not return valid values".into()),
+            // Something divided by nothing is no measurement.
+            (None, [sample]) => {
+                sample.number().filter(|value| value.is_finite()).ok_or_else(|| "query did not return valid values".into())
+            }
             (None, _) => Err("query did return multiple values".into()),
         }
     }

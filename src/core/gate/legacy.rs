@@ -3,10 +3,11 @@
 //! A metric's `threshold` is the perfspec's `upperSevere`, its `score` the `metricScore`. `timeframe` is not used, as in
 //! the original. The original drops an objective whose metric has no indicator, and with it the limit; here it is an error.
 
-use super::lint::{self, Finding, Findings, Options, join};
+use super::File;
 use super::number;
 use super::perfspec::Perfspec;
-use super::{File, yaml};
+use crate::core::lint::{self, Finding, Findings, Options, join};
+use crate::core::yaml;
 use crate::error::Result;
 use serde_json::{Map, Value, json};
 

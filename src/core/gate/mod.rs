@@ -18,8 +18,6 @@ mod index;
 pub mod jsonpath;
 pub mod kayenta;
 pub mod legacy;
-pub mod lint;
-mod locate;
 pub mod number;
 pub mod perfspec;
 pub mod placeholders;
@@ -33,7 +31,6 @@ pub mod sli;
 pub mod slo;
 pub mod values;
 pub mod web;
-mod yaml;
 
 use crate::error::{Error, Result};
 use argo::Argo;

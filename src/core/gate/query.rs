@@ -2,9 +2,9 @@
 
 pub use super::command::Command;
 use super::dynatrace::{Dynatrace, Indicator};
-use super::lint::{Findings, join};
 use super::placeholders::Context;
 pub use super::web::Web;
+use crate::core::lint::{Findings, join};
 use crate::error::Result;
 use serde_json::{Map, Value};
 

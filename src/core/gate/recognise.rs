@@ -3,12 +3,13 @@
 use super::argo::Argo;
 use super::flagger::Flagger;
 use super::kayenta::Kayenta;
-use super::lint::{Finding, Findings, Options};
+use super::legacy;
 use super::perfspec::Perfspec;
 use super::sli::Sli;
 use super::slo::Slo;
-use super::{legacy, yaml};
+use crate::core::lint::{Finding, Findings, Options};
 use crate::core::suggest;
+use crate::core::yaml;
 use serde::Serialize;
 use serde_json::Value;
 

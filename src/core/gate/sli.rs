@@ -4,12 +4,12 @@
 //! not know, names the source: see [`Query`].
 
 use super::dynatrace::{Dynatrace, Indicator};
-use super::lint::{self, Finding, Findings, Options, join};
 use super::placeholders::Context;
 use super::query::Query;
 use super::slo::Slo;
-use super::yaml;
+use crate::core::lint::{self, Finding, Findings, Options, join};
 use crate::core::suggest;
+use crate::core::yaml;
 use crate::error::{Error, Result};
 use serde_json::Value;
 

@@ -136,7 +136,7 @@ fn arbitrary_input_does_no_harm() {
         let _ = (legacy::lint_objectives(&text, Some(&text)), legacy::convert(("i", &text), ("o", &text)));
         let _ = (placeholders::Context::default().resolve(&text), criteria::Criterion::parse(&text), Gate::parse("g", &text));
         let kind = Kind::likely(&text);
-        kind.lint(&text, Some(&text), lint::Options::default());
+        kind.lint(&text, Some(&text), crate::core::lint::Options::default());
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         let _ = (
             prometheus::samples(&body),

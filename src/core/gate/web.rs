@@ -1,8 +1,9 @@
 //! Values out of JSON documents.
 
 use super::evaluation::Sample;
-use super::lint::{Findings, join};
-use super::{jsonpath, yaml};
+use super::jsonpath;
+use crate::core::lint::{Findings, join};
+use crate::core::yaml;
 use serde_json::{Map, Value};
 use std::time::Duration;
 

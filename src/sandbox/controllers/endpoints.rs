@@ -1,4 +1,4 @@
-//! Services with a selector get one endpoint slice with their pods.
+//! Services with a selector get one endpoint slice with their pods, those for clients outside an address.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,9 @@ use crate::sandbox::kinds::{ENDPOINT_SLICES, PODS, SERVICES};
 use crate::sandbox::names;
 use crate::sandbox::store::{Expect, Object, text};
 
+/// What a load balancer is reached by: all that the sandbox serves is on this machine.
+const OUTSIDE: &str = "127.0.0.1";
+
 /// Looks at all services.
 pub fn reconcile(controllers: &mut Controllers) {
     let mut pods: HashMap<String, Vec<Object>> = HashMap::new();
@@ -18,6 +21,7 @@ pub fn reconcile(controllers: &mut Controllers) {
     }
     let slices = by_owner(&controllers.store, &ENDPOINT_SLICES);
     for service in controllers.store.list(&SERVICES, "") {
+        let service = balance(controllers, service);
         let selector = labels(&service, "/spec/selector");
         if selector.is_empty() {
             continue;
@@ -43,6 +47,22 @@ pub fn reconcile(controllers: &mut Controllers) {
             }
         }
     }
+}
+
+/// Gives a load balancer its address, and takes it from a service that is none any more.
+fn balance(controllers: &Controllers, service: Object) -> Object {
+    let status = match text(&service, "/spec/type") {
+        "LoadBalancer" => json!({"loadBalancer": {"ingress": [{"ip": OUTSIDE, "ipMode": "VIP"}]}}),
+        _ => json!({"loadBalancer": {}}),
+    };
+    let before = service.get("status").and_then(|status| status.get("loadBalancer"));
+    if before == status.get("loadBalancer") {
+        return service;
+    }
+    let mut new = Value::clone(&service);
+    new["status"] = status;
+    // What was changed by others meanwhile is looked at again.
+    controllers.store.write(&SERVICES, Expect::Same(&service), new).unwrap_or(service)
 }
 
 fn slice(service: &Value, pods: &[&Object]) -> Value {

@@ -12,6 +12,12 @@ pub fn record(controllers: &Controllers, about: &Value, kind: &str, reason: &str
     let (namespace, name) = (text(about, "/metadata/namespace"), text(about, "/metadata/name"));
     let revision = controllers.store.revision();
     let now = time::now();
+    let source = match (text(about, "/kind"), reason) {
+        ("Pod", "FailedScheduling") => "default-scheduler",
+        ("Pod", _) => "kubelet",
+        ("Job", _) => "job-controller",
+        _ => "deployment-controller",
+    };
     let event = json!({
         "kind": "Event", "apiVersion": "v1",
         "metadata": {
@@ -22,9 +28,9 @@ pub fn record(controllers: &Controllers, about: &Value, kind: &str, reason: &str
             "kind": text(about, "/kind"), "namespace": namespace, "name": name, "uid": text(about, "/metadata/uid"),
             "apiVersion": text(about, "/apiVersion"), "resourceVersion": text(about, "/metadata/resourceVersion"),
         },
-        "reason": reason, "message": message, "source": {"component": "sandbox"},
+        "reason": reason, "message": message, "source": {"component": source},
         "firstTimestamp": now, "lastTimestamp": now, "count": 1, "type": kind, "eventTime": null,
-        "reportingComponent": "sandbox", "reportingInstance": "",
+        "reportingComponent": source, "reportingInstance": "",
     });
     // Nothing depends on an event.
     controllers.store.write(&EVENTS, Expect::Absent, event).ok();

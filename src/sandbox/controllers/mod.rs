@@ -3,7 +3,10 @@
 mod deployments;
 mod endpoints;
 mod events;
+mod jobs;
+mod node;
 mod pods;
+mod sets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::kinds::{DEPLOYMENTS, Kind, PODS, REPLICA_SETS, SERVICES};
+use super::kinds::{DEPLOYMENTS, JOBS, Kind, PODS, REPLICA_SETS, SERVICES};
 use super::store::{Expect, Object, Store, text};
 use super::{defaults, names, time};
 
@@ -19,7 +22,7 @@ use super::{defaults, names, time};
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// The kinds whose changes the controllers act upon.
-static WATCHED: [&Kind; 4] = [&DEPLOYMENTS, &REPLICA_SETS, &PODS, &SERVICES];
+static WATCHED: [&Kind; 5] = [&DEPLOYMENTS, &REPLICA_SETS, &JOBS, &PODS, &SERVICES];
 
 /// The controllers' memory: what is in progress, and since when.
 pub struct Controllers {
@@ -76,6 +79,8 @@ impl Controllers {
 
     fn step(&mut self) {
         deployments::reconcile(self);
+        sets::reconcile(self);
+        jobs::reconcile(self);
         pods::reconcile(self);
         endpoints::reconcile(self);
     }
@@ -146,6 +151,16 @@ fn carries(object: &Value, wanted: &Map<String, Value>) -> bool {
 fn ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// A pod after an owner's template.
+fn pod_of(owner: &Value, name: &str) -> Value {
+    let mut metadata = owner.pointer("/spec/template/metadata").cloned().unwrap_or(json!({}));
+    metadata["name"] = name.into();
+    metadata["generateName"] = format!("{}-", text(owner, "/metadata/name")).into();
+    metadata["labels"] = labels(owner, "/spec/template/metadata/labels").into();
+    let spec = owner.pointer("/spec/template/spec").cloned().unwrap_or(json!({}));
+    json!({"metadata": metadata, "spec": spec, "status": {"phase": "Pending"}})
 }
 
 /// Objects by the identity of their owner.

@@ -8,6 +8,7 @@ pub mod promql;
 mod tsdb;
 
 pub use http::{Response, handle};
+pub(crate) use tsdb::named;
 pub use tsdb::{Counter, Labels, Sample, Series, Tsdb};
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub async fn start(faults: &[&str]) -> anyhow::Result<Running> {
         dir: dir.path().join("sandbox"),
         port: 0,
         metrics_port: 0,
+        ingress_port: 0,
         speed: 100.0,
         faults: faults.iter().map(|fault| fault.parse()).collect::<Result<_, _>>()?,
         seeded: true,

@@ -1,7 +1,9 @@
 //! The whole server, asked over its own socket.
 
+mod apps;
 mod client;
 mod faults;
+mod jobs;
 mod rollouts;
 mod watches;
 mod webhooks;

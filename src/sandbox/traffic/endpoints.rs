@@ -4,28 +4,40 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Snapshot;
-use super::image::Behaviour;
 use super::plan::{Answer, age};
+use crate::sandbox::image::Behaviour;
 
 /// A Service as it is named in metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
+    /// `carts.shop.svc.cluster.local`
     pub host: String,
+    /// `carts`
     pub name: String,
+    /// `shop`
     pub namespace: String,
 }
 
 /// A pod as it is named in metrics, and how it behaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
+    /// The pod.
     pub pod: String,
+    /// Its namespace.
     pub namespace: String,
     /// The Deployment, StatefulSet or DaemonSet.
     pub name: String,
+    /// The label `app`.
     pub app: String,
+    /// The label `version`.
     pub version: String,
+    /// Istio's canonical service.
     pub canonical_service: String,
+    /// Istio's canonical revision.
     pub canonical_revision: String,
+    /// The image of the first container.
+    pub image: String,
+    /// What that does.
     pub behaviour: Behaviour,
 }
 
@@ -65,11 +77,7 @@ impl<'a> Endpoints<'a> {
         let (name, namespace) = (text(&service["metadata"]["name"]), text(&service["metadata"]["namespace"]));
         let selector = &service["spec"]["selector"];
         let selected = |pod: &&&Value| {
-            text(&pod["metadata"]["namespace"]) == namespace
-                && selector.as_object().is_some_and(|s| !s.is_empty())
-                && has_labels(pod, selector)
-                && has_labels(pod, labels)
-                && is_ready(pod)
+            text(&pod["metadata"]["namespace"]) == namespace && selects(selector, pod) && has_labels(pod, labels) && is_ready(pod)
         };
         let pods: Vec<Workload> = self.pods.iter().filter(selected).map(|pod| workload(pod)).collect();
         let service = Service { host, name: name.to_owned(), namespace: namespace.to_owned() };
@@ -108,6 +116,11 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Whether a Service with this selector takes a pod in; one without a selector takes none.
+pub fn selects(selector: &Value, pod: &Value) -> bool {
+    selector.as_object().is_some_and(|s| !s.is_empty()) && has_labels(pod, selector)
+}
+
 fn has_labels(pod: &Value, wanted: &Value) -> bool {
     let labels = &pod["metadata"]["labels"];
     wanted.as_object().into_iter().flatten().all(|(name, value)| labels.get(name) == Some(value))
@@ -128,6 +141,7 @@ pub fn workload(pod: &Value) -> Workload {
     };
     let app = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
     let version = ["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"];
+    let image = text(&pod["spec"]["containers"][0]["image"]);
     Workload {
         pod: text(&meta["name"]).to_owned(),
         namespace: text(&meta["namespace"]).to_owned(),
@@ -136,7 +150,8 @@ pub fn workload(pod: &Value) -> Workload {
         canonical_service: label(&app, &name),
         canonical_revision: label(&version, "latest"),
         name,
-        behaviour: Behaviour::of_image(text(&pod["spec"]["containers"][0]["image"])),
+        image: image.to_owned(),
+        behaviour: Behaviour::of_image(image),
     }
 }
 

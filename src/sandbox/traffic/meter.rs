@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use super::endpoints::{Service, Workload};
-use crate::sandbox::metrics::{Counter, Labels, Tsdb};
+use crate::sandbox::metrics::{Counter, Labels, Tsdb, named};
 
 /// The upper edges of Istio's duration histogram, in milliseconds.
 const EDGES: [f64; 19] = [
@@ -27,6 +27,9 @@ const EDGES: [f64; 19] = [
     3_600_000.0,
 ];
 
+/// What Istio says where it knows nothing.
+const UNKNOWN: &str = "unknown";
+
 /// Who sends requests: its proxy reports them as `reporter="source"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Client {
@@ -34,15 +37,16 @@ pub enum Client {
     Mesh,
     /// The ingress gateway.
     Gateway,
+    /// Something without a proxy, such as the API server's own: nobody but the pod's proxy reports its requests.
+    Outside,
 }
 
 impl Client {
-    pub const ALL: [Self; 2] = [Self::Mesh, Self::Gateway];
-
     pub fn workload(self) -> &'static str {
         match self {
             Self::Mesh => "load-generator",
             Self::Gateway => "istio-ingressgateway",
+            Self::Outside => UNKNOWN,
         }
     }
 
@@ -50,6 +54,7 @@ impl Client {
         match self {
             Self::Mesh => "load",
             Self::Gateway => "istio-system",
+            Self::Outside => UNKNOWN,
         }
     }
 
@@ -84,6 +89,10 @@ pub struct Outcome<'a> {
 #[derive(Debug, Default)]
 pub struct Meter {
     families: HashMap<String, Family>,
+    /// The scraped applications of a pod, by the name of its proxy.
+    apps: HashMap<String, Vec<String>>,
+    /// The sum and the count of each application's request latencies.
+    latencies: HashMap<String, (Counter, Counter)>,
 }
 
 /// `istio_requests_total` and `istio_request_duration_milliseconds` for one set of labels.
@@ -98,9 +107,11 @@ struct Family {
 }
 
 impl Meter {
-    /// Drops the counters of targets that are gone.
-    pub fn forget(&mut self, is_live: impl Fn(&str) -> bool) {
+    /// Takes up the applications that are scraped from now on, and drops the counters of targets that are gone.
+    pub fn scrape(&mut self, apps: HashMap<String, Vec<String>>, is_live: impl Fn(&str) -> bool) {
         self.families.retain(|_, family| is_live(&family.target));
+        self.latencies.retain(|target, _| is_live(target));
+        self.apps = apps;
     }
 
     /// Counts requests by their durations in milliseconds, as the pod saw them; the client saw a millisecond more.
@@ -108,12 +119,27 @@ impl Meter {
         if durations.is_empty() {
             return;
         }
-        if !outcome.mirrored {
+        if !outcome.mirrored && outcome.client != Client::Outside {
             let seen: Vec<f64> = durations.iter().map(|ms| ms + 1.0).collect();
             self.count("source", outcome.client.target(), outcome, &seen, db);
         }
         if let Some(workload) = outcome.workload {
-            self.count("destination", target(&workload.namespace, &workload.pod), outcome, durations, db);
+            let proxy = target(&workload.namespace, &workload.pod);
+            self.latency(&proxy, durations, db);
+            self.count("destination", proxy, outcome, durations, db);
+        }
+    }
+
+    /// What the application itself counts of its requests.
+    fn latency(&mut self, proxy: &str, durations: &[f64], db: &mut Tsdb) {
+        for target in self.apps.get(proxy).into_iter().flatten() {
+            let known = self.latencies.get(target).copied();
+            let mut new = |name| db.counter(target, named(name, &Labels::new()));
+            let counters = known.or_else(|| Some((new("requests_latency_seconds_sum")?, new("requests_latency_seconds_count")?)));
+            let Some((sum, count)) = counters else { continue };
+            self.latencies.insert(target.clone(), (sum, count));
+            db.add(sum, durations.iter().sum::<f64>() / 1000.0);
+            db.add(count, durations.len() as f64);
         }
     }
 
@@ -159,14 +185,18 @@ impl Family {
 /// Istio's labels; what is not known says `unknown`.
 fn labels(reporter: &str, outcome: &Outcome<'_>) -> Labels {
     let Outcome { client, asked, service, workload, code, flags, .. } = outcome;
-    let unknown = "unknown";
+    let unknown = UNKNOWN;
     let principal = |namespace: &str| format!("spiffe://cluster.local/ns/{namespace}/sa/default");
     let of = |field: fn(&Workload) -> &String| workload.map_or(unknown, |w| field(w));
-    let secured = reporter == "destination";
+    let security = match (reporter, client) {
+        ("destination", Client::Outside) => "none",
+        ("destination", _) => "mutual_tls",
+        _ => unknown,
+    };
     let code = code.to_string();
     let (source_principal, destination_principal) = match workload {
-        Some(workload) => (principal(client.namespace()), principal(&workload.namespace)),
-        None => (unknown.to_owned(), unknown.to_owned()),
+        Some(workload) if *client != Client::Outside => (principal(client.namespace()), principal(&workload.namespace)),
+        _ => (unknown.to_owned(), unknown.to_owned()),
     };
     let pairs = [
         ("reporter", reporter),
@@ -193,7 +223,7 @@ fn labels(reporter: &str, outcome: &Outcome<'_>) -> Labels {
         ("request_protocol", "http"),
         ("response_code", &code),
         ("response_flags", flags),
-        ("connection_security_policy", if secured { "mutual_tls" } else { unknown }),
+        ("connection_security_policy", security),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -1,10 +1,12 @@
 //! From the objects of a cluster to streams of requests and where they end, as istiod and Envoy would have it.
 use std::collections::{BTreeMap, HashSet};
 
+use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::Snapshot;
 use super::endpoints::{Endpoints, Service, Workload, full_host, items, text};
+use super::ingress;
 use super::routes::{Request, delegate_of, matches, weight};
 
 /// The share of requests that carry `X-group: test`.
@@ -123,6 +125,43 @@ pub fn age(object: &Value) -> (&str, &str, &str) {
     (text(&meta["creationTimestamp"]), text(&meta["name"]), text(&meta["namespace"]))
 }
 
+/// What a request meets that comes to the ingress gateway.
+#[derive(Debug)]
+pub struct Arrival {
+    /// `namespace/name` of the VirtualService that takes it.
+    pub key: String,
+    /// Where it may end.
+    pub ends: Vec<End>,
+    /// Where copies go.
+    pub mirrors: Vec<End>,
+}
+
+/// Routes a request that comes to the ingress gateway on port 80; `None` where no VirtualService behind a Gateway takes
+/// its host.
+pub fn arrival(cluster: &Snapshot<'_>, accepted: &Accepted, request: &Request<'_>) -> Option<Arrival> {
+    let endpoints = Endpoints::new(cluster);
+    let mut virtual_services = cluster.virtual_services.clone();
+    virtual_services.sort_by_key(|vs| age(vs));
+    let mut best: Option<(usize, &Value, &str)> = None;
+    for vs in &virtual_services {
+        let namespace = text(&vs["metadata"]["namespace"]);
+        let open = |gateway: &&str| ingress::serves(&cluster.gateways, gateway, namespace, request.authority);
+        let Some(gateway) = gateways(vs).into_iter().find(open) else { continue };
+        let hosts = items(&vs["spec"]["hosts"]).iter().map(|host| full_host(text(host), namespace));
+        let fit = hosts.filter_map(|host| ingress::fit(&host, request.authority)).max();
+        // The most exact host counts, and of equals the oldest.
+        if let Some(fit) = fit
+            && best.is_none_or(|(before, ..)| fit > before)
+        {
+            best = Some((fit, vs, gateway));
+        }
+    }
+    let (_, vs, gateway) = best?;
+    let routing = Routing { endpoints: &endpoints, accepted, virtual_services: &virtual_services };
+    let (ends, mirrors) = routing.route(vs, &Request { gateway, ..*request });
+    Some(Arrival { key: key(vs), ends, mirrors })
+}
+
 fn gateways(vs: &Value) -> Vec<&str> {
     match items(&vs["spec"]["gateways"]) {
         [] => vec!["mesh"],
@@ -141,10 +180,12 @@ impl Routing<'_> {
     /// condition on the path.
     fn classes(&self, vs: &Value, gateway: &str) -> Vec<Class> {
         let paths = self.paths(vs);
+        let (anybody, mut tester) = (HeaderMap::new(), HeaderMap::new());
+        tester.insert("x-group", HeaderValue::from_static("test"));
         let mut classes = Vec::new();
         for path in &paths {
-            for (tester, share) in [(false, 1.0 - TESTERS), (true, TESTERS)] {
-                let request = Request { path, tester, gateway };
+            for (headers, share) in [(&anybody, 1.0 - TESTERS), (&tester, TESTERS)] {
+                let request = Request { method: "GET", authority: "", path, query: "", headers, gateway };
                 let (ends, mirrors) = self.route(vs, &request);
                 classes.push(Class { share: share / paths.len() as f64, ends, mirrors });
             }

@@ -1,15 +1,24 @@
 //! Which route of a VirtualService takes a request.
+use http::HeaderMap;
 use regex::Regex;
 use serde_json::Value;
 
 use super::endpoints::{items, text};
 
-/// What routing looks at. All requests are `GET`s on port 80.
+/// What routing looks at. All requests are plain HTTP on port 80.
+#[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
+    /// `GET`
+    pub method: &'a str,
+    /// The host asked for, without a port; empty where it does not matter.
+    pub authority: &'a str,
+    /// The path, without its query.
     pub path: &'a str,
-    /// Whether it carries `X-group: test`, the only header there is.
-    pub tester: bool,
-    /// The gateway that it came by; `mesh` inside the mesh.
+    /// The query, empty where there is none.
+    pub query: &'a str,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// The gateway that it came by, as the VirtualService names it; `mesh` inside the mesh.
     pub gateway: &'a str,
 }
 
@@ -26,20 +35,29 @@ fn holds(condition: &Value, request: &Request<'_>) -> bool {
     fields.iter().all(|(field, wanted)| match field.as_str() {
         "name" | "ignoreUriCase" => true,
         "uri" => matches_text(wanted, request.path),
-        "method" => matches_text(wanted, "GET"),
+        "method" => matches_text(wanted, request.method),
+        "authority" => !request.authority.is_empty() && matches_text(wanted, request.authority),
         "scheme" => matches_text(wanted, "http"),
         "port" => wanted.as_u64() == Some(80),
         "gateways" => items(wanted).is_empty() || items(wanted).iter().any(|g| text(g) == request.gateway),
-        "headers" => headers(wanted)
-            .all(|(name, value)| request.tester && name.eq_ignore_ascii_case("x-group") && matches_text(value, "test")),
-        "withoutHeaders" => !headers(wanted)
-            .any(|(name, value)| request.tester && name.eq_ignore_ascii_case("x-group") && matches_text(value, "test")),
-        // Nothing that the simulated clients have: query parameters, labels of the source, an authority.
+        "headers" => members(wanted).all(|(name, value)| has_header(request, name, value)),
+        "withoutHeaders" => !members(wanted).any(|(name, value)| has_header(request, name, value)),
+        "queryParams" => members(wanted).all(|(name, value)| {
+            let pairs = request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let mut values = pairs.filter(|(key, _)| key == name).map(|(_, got)| got);
+            values.next().is_some_and(|got| matches_text(value, got))
+        }),
+        // Labels and namespaces of the source: nothing that the clients have.
         _ => false,
     })
 }
 
-fn headers(wanted: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn has_header(request: &Request<'_>, name: &str, wanted: &Value) -> bool {
+    let values = request.headers.get(name).and_then(|value| value.to_str().ok());
+    values.is_some_and(|got| matches_text(wanted, got))
+}
+
+fn members(wanted: &Value) -> impl Iterator<Item = (&String, &Value)> {
     wanted.as_object().into_iter().flatten()
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::image::Behaviour;
 use super::{Snapshot, Traffic};
+use crate::sandbox::image::Behaviour;
 use crate::sandbox::metrics::{Tsdb, handle};
 
 /// The simulated time at which every test begins.
@@ -12,6 +12,7 @@ struct Cluster {
     virtual_services: Vec<Value>,
     destination_rules: Vec<Value>,
     services: Vec<Value>,
+    gateways: Vec<Value>,
     pods: Vec<Value>,
 }
 
@@ -23,6 +24,7 @@ fn cluster(http: Value) -> Cluster {
             destination_rule("carts", json!({"name": "v2", "labels": {"version": "v2"}})),
         ],
         services: vec![service("carts")],
+        gateways: Vec::new(),
         pods: vec![pod("carts", "v1", "carts:0.6.0"), pod("carts", "v2", "carts:0.6.2")],
     }
 }
@@ -86,6 +88,7 @@ impl Run {
             virtual_services: cluster.virtual_services.iter().collect(),
             destination_rules: cluster.destination_rules.iter().collect(),
             services: cluster.services.iter().collect(),
+            gateways: cluster.gateways.iter().collect(),
             pods: cluster.pods.iter().collect(),
         };
         for _ in 0..seconds {
@@ -311,11 +314,11 @@ fn series_of_a_vanished_pod_end() {
     let mut cluster = cluster(split(50, 50));
     let mut run = Run::of(&cluster, 60);
     let v2 = r#"istio_requests_total{reporter="destination",destination_version="v2"}"#;
-    assert_eq!(run.query("count(up)"), 4.0);
+    assert_eq!(run.query(r#"count(up{job="kubernetes-pods"})"#), 4.0);
     assert!(run.query(v2) > 1000.0);
     cluster.pods.pop();
     run.go(&cluster, 5);
-    assert_eq!(run.query("count(up)"), 3.0);
+    assert_eq!(run.query(r#"count(up{job="kubernetes-pods"})"#), 3.0);
     assert!(run.query(v2).is_nan());
     // What lies in the window still counts: a dead target looks healthy to `rate`.
     assert!(run.query(&format!("rate({v2}[30s])")) > 15.0);
@@ -346,6 +349,6 @@ fn nonsense_is_survived() {
             json!({"spec": {"hosts": ["*", 3], "http": [{"route": [to("v1", json!(i64::MAX)), to("v2", json!(i64::MAX))]}]}}),
         );
         let run = Run::of(&cluster, 3);
-        assert_eq!(run.query("count(up)"), 4.0);
+        assert_eq!(run.query(r#"count(up{job="kubernetes-pods"})"#), 4.0);
     }
 }

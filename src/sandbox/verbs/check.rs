@@ -80,6 +80,13 @@ pub fn content(call: &Call, name: &str, object: &Value) -> Result<(), Failure> {
     let kind = call.target.kind;
     let mut causes = names::check_metadata(object);
     causes.extend(schema::check(kind, object));
+    if kind.plural == "jobs" && text(object, "/spec/template/spec/restartPolicy") == "Always" {
+        causes.push(Cause {
+            reason: "FieldValueRequired",
+            field: "spec.template.spec.restartPolicy".into(),
+            message: "Required value: valid values: \"OnFailure\", \"Never\"".into(),
+        });
+    }
     // After these the API server does not look any further.
     let ending = ["FieldValueRequired", "FieldValueTooLong", "FieldValueTypeInvalid"];
     if kind.custom && causes.iter().any(|cause| ending.contains(&cause.reason)) {

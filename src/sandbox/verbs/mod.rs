@@ -2,6 +2,7 @@
 
 mod check;
 pub mod delete;
+mod logs;
 pub mod patch;
 pub mod read;
 pub mod scale;

@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use serde_json::Value;
 
-use super::scale;
+use super::{logs, scale};
 use crate::sandbox::present;
 use crate::sandbox::request::Call;
 use crate::sandbox::respond::Body;
@@ -17,6 +17,7 @@ pub fn get(server: &Server, call: &Call) -> Result<Response<Body>, Failure> {
     let object = find(server, call)?;
     Ok(match call.target.sub.as_str() {
         "scale" => present::object(call, StatusCode::OK, &scale::of(&object)),
+        "log" => return logs::of(call, &object),
         _ => present::object(call, StatusCode::OK, &object),
     })
 }

@@ -9,13 +9,16 @@ use crate::sandbox::defaults;
 use crate::sandbox::kinds::NAMESPACES;
 use crate::sandbox::managed;
 use crate::sandbox::present;
-use crate::sandbox::request::Call;
+use crate::sandbox::request::{Call, Target};
 use crate::sandbox::respond::Body;
 use crate::sandbox::schema;
 use crate::sandbox::server::Server;
 use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::{Expect, Object, text};
 use crate::sandbox::{names, shape, time};
+
+/// Kinds whose objects a replacement creates where there is none.
+const BY_UPDATE: [&str; 3] = ["events", "leases", "services"];
 
 /// Creates an object.
 pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) -> Result<Response<Body>, Failure> {
@@ -52,7 +55,7 @@ pub async fn create(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
     stored_type(call, &mut object);
     admission::review(server, call, "CREATE", None, Some(&object), warnings).await?;
     // The API server's store finds this, which a dry run does not reach.
-    if versioned && !call.dry_run() {
+    if versioned && call.verb == "create" && !call.dry_run() {
         return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     if server.store.get(kind, &target.namespace, &name).is_some() {
@@ -77,19 +80,15 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
             call.target.name
         )));
     }
-    let old = read::find(server, call)?;
     let uid = text(&sent, "/metadata/uid");
+    let old = match read::find(server, call) {
+        Ok(old) => old,
+        Err(_) if BY_UPDATE.contains(&kind.plural) && uid.is_empty() => return create(server, call, warnings).await,
+        Err(_) if BY_UPDATE.contains(&kind.plural) => return Err(other_uid(call, uid, "")),
+        Err(failure) => return Err(failure),
+    };
     if !uid.is_empty() && uid != text(&old, "/metadata/uid") {
-        let key = match kind.group {
-            "" => kind.plural.to_owned(),
-            group => format!("{group}/{}", kind.plural),
-        };
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{key}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            call.target.namespace,
-            text(&old, "/metadata/uid")
-        );
-        return Err(Failure::conflict_because(kind, name, &why));
+        return Err(other_uid(call, uid, text(&old, "/metadata/uid")));
     }
     let new = match call.target.sub.as_str() {
         "scale" => scale::into(&old, &sent)?,
@@ -102,6 +101,19 @@ pub async fn update(server: &Server, call: &Call, warnings: &mut Vec<String>) ->
         .await?
         .ok_or_else(|| Failure::conflict(kind, &call.target.name))?;
     Ok(answer(call, &stored))
+}
+
+/// The refusal of an object that is not the one that was read.
+fn other_uid(call: &Call, wanted: &str, present: &str) -> Failure {
+    let Target { kind, namespace, name, .. } = &call.target;
+    let key = match kind.group {
+        "" | "coordination.k8s.io" => kind.plural.to_owned(),
+        group => format!("{group}/{}", kind.plural),
+    };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{key}/{namespace}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {present}"
+    );
+    Failure::conflict_because(kind, name, &why)
 }
 
 /// The answer to a write: the object, or its scale.

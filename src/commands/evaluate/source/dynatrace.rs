@@ -9,7 +9,7 @@ use crate::core::gate::evaluation::{Sample, Window};
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::query::Query;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{Access, Ask, Direct, Transport};
+use crate::metrics::{Access, Answer, Ask, Direct, Transport};
 use crate::settings::Settings;
 use http::Method;
 use serde_json::Value;
@@ -24,8 +24,9 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// No answer has more pages.
 const MOST_PAGES: usize = 50;
 
-/// The Secret in which keptn kept the address and the token.
-const SECRET: (&str, &str) = ("keptn", "dynatrace");
+/// The Secret with the address and the token, and the namespace where keptn had it.
+pub const SECRET: &str = "dynatrace";
+const KEPTN: &str = "keptn";
 
 /// Reaches it: by the address and token that were given, else by those that the cluster keeps.
 ///
@@ -52,23 +53,48 @@ pub async fn reach(sources: &Sources, settings: &Settings) -> Result<Transport<'
     Ok(Transport::Direct(Box::new(Direct::new(&url, &access)?)))
 }
 
-/// What the cluster's Secret says.
+/// What the cluster's Secret says: that of the namespace, else keptn's.
 async fn kept(cluster: &Cluster) -> Result<(String, String)> {
-    use base64::Engine as _;
-    let (namespace, name) = SECRET;
-    let secret = cluster.object(&SECRETS, namespace, name).await?;
-    let secret = secret.ok_or_else(|| {
-        Error::not_found(format!("no address of Dynatrace, and no Secret {namespace}/{name} that has one"))
+    let mut found = None;
+    for namespace in [cluster.namespace.as_str(), KEPTN] {
+        if found.is_none() {
+            found = cluster.object(&SECRETS, namespace, SECRET).await?.map(|secret| (namespace, secret));
+        }
+    }
+    let (namespace, secret) = found.ok_or_else(|| {
+        Error::not_found(format!("no address of Dynatrace, and no Secret {KEPTN}/{SECRET} that has one"))
             .hint("name it: `--dynatrace https://ID.live.dynatrace.com`, or give values with `--values FILE`")
     })?;
     let text = |key: &str| {
-        let coded = secret.pointer(&format!("/data/{key}")).and_then(Value::as_str);
-        let bytes = coded.and_then(|coded| base64::engine::general_purpose::STANDARD.decode(coded).ok());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(|text| text.trim().to_owned());
-        text.filter(|text| !text.is_empty())
-            .ok_or_else(|| Error::not_found(format!("the Secret {namespace}/{name} has no {key}")))
+        super::secret(&secret, key).ok_or_else(|| Error::not_found(format!("the Secret {namespace}/{SECRET} has no {key}")))
     };
     Ok((text("DT_TENANT")?, text("DT_API_TOKEN")?))
+}
+
+/// Whether it answers, and lets this token read metrics.
+///
+/// # Errors
+/// `Unreachable`, `Forbidden`; `Failed` where something else answers.
+pub async fn test(transport: &Transport<'_>) -> Result<()> {
+    let fields = vec![("pageSize".to_owned(), "1".to_owned())];
+    let answer = transport.send(&Ask { path: "/api/v2/metrics".into(), fields, ..Ask::default() }).await?;
+    let page = read(&answer)?;
+    match page.get("metrics").is_some_and(Value::is_array) {
+        true => Ok(()),
+        false => Err(Error::failed("what answers is no Dynatrace")),
+    }
+}
+
+/// The document of an answer.
+fn read(answer: &Answer) -> Result<Value> {
+    let said = || refusal(answer.status, &answer.body);
+    match answer.status {
+        200..300 => body(&answer.body).map_err(Error::failed),
+        401 | 403 => Err(Error::new(Kind::Forbidden, format!("Dynatrace refuses the API token: {}", said()))),
+        // What is not known yet: a metric, an entity.
+        400 | 404 => Err(Error::not_found(said())),
+        _ => Err(Error::failed(said())),
+    }
 }
 
 /// Waits until the data of a window are complete, as keptn's service did.
@@ -144,15 +170,7 @@ async fn once(transport: &Transport<'_>, query: &Dynatrace, window: Window) -> R
     let mut ask = Ask { method: Method::GET, path: request.path, fields: request.fields, body: None };
     let mut pages = Vec::new();
     loop {
-        let answer = transport.send(&ask).await?;
-        let said = || refusal(answer.status, &answer.body);
-        let page = match answer.status {
-            200..300 => body(&answer.body).map_err(Error::failed)?,
-            401 | 403 => return Err(Error::new(Kind::Forbidden, format!("Dynatrace refuses the API token: {}", said()))),
-            // What is not known yet: a metric, an entity.
-            400 | 404 => return Err(Error::not_found(said())),
-            _ => return Err(Error::failed(said())),
-        };
+        let page = read(&transport.send(&ask).await?)?;
         let next = page.get("nextPageKey").and_then(Value::as_str).map(str::to_owned);
         pages.push(page);
         match next.filter(|_| query.is_paged()) {

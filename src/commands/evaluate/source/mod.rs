@@ -5,8 +5,9 @@ mod external;
 mod prometheus;
 mod terms;
 
-use super::question::Question;
+use super::question::{Question, Sources};
 use super::sides::Sides;
+use crate::cli::MonitoringSource;
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::gate::Gate;
@@ -17,8 +18,11 @@ use crate::core::gate::query::Query;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Transport;
 use crate::settings::Settings;
+pub use dynatrace::SECRET as DYNATRACE_SECRET;
 use futures_util::StreamExt as _;
 use prometheus::Client;
+pub use prometheus::SECRET as PROMETHEUS_SECRET;
+use serde_json::Value;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -133,7 +137,7 @@ impl Source {
         let look = &look;
         let asking = queries.into_iter().map(|(id, query)| async move {
             let samples = within(deadline, self.ask(&query, look)).await;
-            (id, query.line(), samples)
+            (id, look.sent(&query), samples)
         });
         let all: Vec<(String, String, Result<Vec<Sample>>)> =
             futures_util::stream::iter(asking).buffered(CONCURRENCY).collect().await;
@@ -189,8 +193,44 @@ struct Look<'a> {
     entity: Result<Option<String>>,
 }
 
+impl Look<'_> {
+    /// The query as it is sent.
+    fn sent(&self, query: &Query) -> String {
+        match (query, &self.entity) {
+            (Query::Dynatrace(query), Ok(Some(entity))) => query.of_entity(entity).sent(self.window),
+            (Query::Dynatrace(query), _) => query.sent(self.window),
+            _ => query.line(),
+        }
+    }
+}
+
 /// What comes of `asking`, if it comes before the deadline.
 async fn within<T>(deadline: Instant, asking: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| Err(Error::new(Kind::Timeout, "the metrics source did not answer within --timeout"));
     tokio::time::timeout_at(deadline.into(), asking).await.unwrap_or_else(late)
+}
+
+/// Whether a source answers.
+///
+/// # Errors
+/// `Unreachable` and `Forbidden`; `NotFound` where nobody knows an address.
+pub async fn reachable(context: &Context, sources: &Sources, settings: &Settings, which: MonitoringSource) -> Result<()> {
+    match which {
+        MonitoringSource::Dynatrace => dynatrace::test(&dynatrace::reach(sources, settings).await?).await,
+        MonitoringSource::Prometheus => {
+            let cluster = match sources.prometheus {
+                Some(_) => None,
+                None => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
+            };
+            Client::reach(context, sources, cluster, settings).await?.clock().await.map(|_| ())
+        }
+    }
+}
+
+/// A text of a Secret.
+fn secret(secret: &Value, key: &str) -> Option<String> {
+    use base64::Engine as _;
+    let coded = secret.pointer(&format!("/data/{key}")).and_then(Value::as_str)?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(coded).ok()?;
+    String::from_utf8(bytes).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

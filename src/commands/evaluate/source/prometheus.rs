@@ -1,6 +1,6 @@
 //! Prometheus, by its URL or through the API server.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, SECRETS};
 use crate::commands::Context;
 use crate::commands::evaluate::question::Sources;
 use crate::commands::evaluate::{body, seconds};
@@ -8,12 +8,15 @@ use crate::core::gate::evaluation::{Sample, Window};
 use crate::core::gate::prometheus as answers;
 use crate::core::gate::require;
 use crate::error::{Error, Kind, Result};
-use crate::metrics::{Answer, Ask, Direct, Prometheus, Transport};
+use crate::metrics::{Access, Answer, Ask, Direct, Prometheus, Transport};
 use crate::settings::Settings;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// The Secret in which `configure monitoring` keeps an address, with a token or a password.
+pub const SECRET: &str = "tidegate-prometheus";
 
 /// A Prometheus that was reached.
 pub struct Client {
@@ -30,7 +33,10 @@ impl Client {
     pub async fn reach(context: &Context, sources: &Sources, cluster: Option<Rc<Cluster>>, settings: &Settings) -> Result<Self> {
         let transport = match (&sources.prometheus, cluster) {
             (Some(url), _) => Transport::Direct(Box::new(Direct::new(url, &sources.access)?)),
-            (None, Some(cluster)) => through(context, cluster).await?,
+            (None, Some(cluster)) => match kept(&cluster, &sources.access).await? {
+                Some(direct) => Transport::Direct(Box::new(direct)),
+                None => through(context, cluster).await?,
+            },
             (None, None) => return Err(Error::usage("no metrics source: name one with `--prometheus URL`")),
         };
         let patience = settings.connection.request_timeout.as_secs_f64().min(60.0);
@@ -98,6 +104,18 @@ impl Client {
             *told = true;
         }
     }
+}
+
+/// The one that the namespace's Secret names. Who may not read Secrets has none.
+async fn kept(cluster: &Cluster, access: &Access) -> Result<Option<Direct>> {
+    let secret = match cluster.object(&SECRETS, &cluster.namespace, SECRET).await {
+        Err(error) if error.kind == Kind::Forbidden => None,
+        other => other?,
+    };
+    let Some(secret) = secret else { return Ok(None) };
+    let Some(url) = super::secret(&secret, "PROMETHEUS_URL") else { return Ok(None) };
+    let (token, basic) = (super::secret(&secret, "PROMETHEUS_TOKEN"), super::secret(&secret, "PROMETHEUS_BASIC"));
+    Direct::new(&url, &Access { token, basic, ..access.clone() }).map(Some)
 }
 
 /// The cluster's own Prometheus, through the API server.

@@ -20,9 +20,9 @@ mod grade;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding, Findings, Options};
 use super::promql;
 use super::query::{Query, Web};
+use crate::core::lint::{self, Finding, Findings, Options};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 

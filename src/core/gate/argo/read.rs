@@ -2,9 +2,9 @@
 
 use super::{Argo, Metric, Provider};
 use crate::core::gate::expression::Expression;
-use crate::core::gate::lint::{Findings, Severity, join};
 use crate::core::gate::query::Web;
-use crate::core::gate::yaml;
+use crate::core::lint::{Findings, Severity, join};
+use crate::core::yaml;
 use serde_json::{Map, Value};
 use std::time::Duration;
 

@@ -99,6 +99,15 @@ impl Dynatrace {
         }
     }
 
+    /// The request as it is sent, for people; the question where it cannot be.
+    pub fn sent(&self, window: Window) -> String {
+        let told = |request: Request| {
+            let fields: Vec<String> = request.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("{}?{}", request.path, fields.join("&"))
+        };
+        self.request(window).map_or_else(|_| self.line(), told)
+    }
+
     /// The question in one line, for people.
     pub fn line(&self) -> String {
         match self {

@@ -18,8 +18,8 @@ mod read;
 
 use super::File;
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding, Options};
 use super::query::Query;
+use crate::core::lint::{self, Finding, Options};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! Reads canaries and metric templates, and says what in them cannot be meant.
 
 use super::{BUILT_IN, Flagger, Metric, Source, Template};
-use crate::core::gate::lint::{Findings, join};
-use crate::core::gate::{number, yaml};
+use crate::core::gate::number;
+use crate::core::lint::{Findings, join};
 use crate::core::suggest;
+use crate::core::yaml;
 use serde_json::{Map, Value};
 
 /// Reads `text`. What is missing or wrong is among the findings, as errors; the rest is read all the same.

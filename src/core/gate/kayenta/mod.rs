@@ -13,10 +13,10 @@
 mod read;
 
 use super::evaluation::{Basis, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict};
-use super::lint::{self, Finding, Options};
 use super::number;
 use super::query::Query;
 use crate::core::judge::kayenta::{self, Analysis, Classification, MetricResult, ScoreClassification, Settings};
+use crate::core::lint::{self, Finding, Options};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,9 +1,10 @@
 //! Reads a canary configuration, and says what in it cannot be meant.
 
 use super::{Kayenta, Metric};
-use crate::core::gate::lint::{Findings, join};
-use crate::core::gate::{number, yaml};
+use crate::core::gate::number;
 use crate::core::judge::kayenta::Analysis;
+use crate::core::lint::{Findings, join};
+use crate::core::yaml;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

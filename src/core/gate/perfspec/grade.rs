@@ -85,8 +85,9 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         return graded;
     }
     let measured: Vec<(&Sample, f64)> = graded.values.iter().filter_map(|one| Some((one, one.number()?))).collect();
-    let mut severe = false;
+    let (mut severe, mut counted) = (false, 0);
     for (sample, value) in &measured {
+        let before = graded.breaches.len();
         let base = earlier.of(&indicator.id).iter().find(|one| one.key == sample.key).and_then(|one| one.value);
         graded.compared = graded.compared.or(base);
         let mut left = indicator.score;
@@ -104,8 +105,10 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
             });
         }
         graded.score = graded.score.min(left);
+        // Something divided by nothing is no measurement that could keep a limit.
+        counted += usize::from(value.is_finite() || graded.breaches.len() > before);
     }
-    if measured.is_empty() && !indicator.ignore_empty {
+    if counted == 0 && !indicator.ignore_empty {
         severe = true;
         graded.score = 0.0;
         let metadata = indicator.metadata.clone();
@@ -116,7 +119,7 @@ fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
         (false, false) => Status::Warning,
         (false, true) => Status::Pass,
     };
-    graded.why = why(indicator, &graded, measured.len());
+    graded.why = why(indicator, &graded, counted);
     graded
 }
 

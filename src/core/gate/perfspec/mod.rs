@@ -9,7 +9,7 @@
 //! | original | here |
 //! |---|---|
 //! | NaN reaches no threshold: full score | no value was measured: that series does not count; with none left, "The indicator returned no values", score 0 unless `ignoreEmpty` |
-//! | `+Inf`, `-Inf` are NaN | infinities: they reach every upper or lower threshold |
+//! | `+Inf`, `-Inf` are NaN | infinities: they reach every upper or lower threshold; where they reach none, no value was measured |
 //! | a scalar answer ends the run | one value with an empty key |
 //! | null is 0 | no value was measured |
 //! | a threshold of 0 is never checked | it is; but a lower 0 says nothing about a number of relations (Smartscape), which the samples rely on |
@@ -31,9 +31,9 @@ mod query;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence};
-use super::lint::{self, Finding, Options};
 use super::placeholders::Context;
 use super::query::Query;
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::pitometer;
 use serde_json::Value;

@@ -2,9 +2,9 @@
 
 use super::query::{self, SOURCES};
 use super::{Indicator, Number, Perfspec, Threshold, Thresholds};
-use crate::core::gate::lint::{Findings, join};
 use crate::core::gate::number;
 use crate::core::gate::query::Query;
+use crate::core::lint::{Findings, join};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

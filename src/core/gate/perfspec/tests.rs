@@ -197,6 +197,8 @@ fn a_limit_that_is_reached_is_broken() {
         (json!({"lowerSevere": 0}), json!(0), 0.0, vec!["lowerSevere"]),
         (json!({"upperSevere": "9"}), json!("10"), 0.0, vec!["upperSevere"]),
         (json!({"upperSevere": 1}), json!("+Inf"), 0.0, vec!["upperSevere"]),
+        (json!({"upperSevere": 1}), json!("-Inf"), 0.0, vec![NO_VALUES]),
+        (json!({"lowerSevere": 99}), json!("+Inf"), 0.0, vec![NO_VALUES]),
         (json!({"upperSevere": 1}), json!("NaN"), 0.0, vec![NO_VALUES]),
         (json!({"upperSevere": 1}), json!(null), 0.0, vec![NO_VALUES]),
     ] {

@@ -96,7 +96,8 @@ fn one(term: &Term, answer: Option<&Answer>, alpha: f64, notes: &mut Vec<String>
     }
     let candidate = intervals(answer, "candidate");
     let stable = intervals(answer, "stable");
-    let span = candidate.last().zip(candidate.first()).map_or(0.0, |(last, first)| last.at - first.at);
+    // The first interval is as long as the others: its requests are counted, too.
+    let span = candidate.last().zip(candidate.first()).map_or(0.0, |(last, first)| last.at - first.at + INTERVAL);
     let requests: f64 = candidate.iter().map(|one| one.least.requests()).sum();
     let rate = if span > 0.0 { requests / span } else { 0.0 };
     if term.indicator == Indicator::Requests {
@@ -157,17 +158,21 @@ fn one(term: &Term, answer: Option<&Answer>, alpha: f64, notes: &mut Vec<String>
 
 fn requests_a_second(term: &Term, graded: &mut Graded, rate: f64, span: f64) {
     let Bound::Fixed(bound) = term.bound else { return };
-    if span <= 0.0 {
-        graded.status = Status::Inconclusive;
-        graded.why = "no traffic was measured".into();
-        return;
-    }
     let holds = match (term.at_least, term.inclusive) {
         (true, true) => rate >= bound,
         (true, false) => rate > bound,
         (false, true) => rate <= bound,
         (false, false) => rate < bound,
     };
+    // In a single interval the traffic may just have begun: it can show that there is enough, and nothing else.
+    if span <= INTERVAL && !(term.at_least && holds && span > 0.0) {
+        graded.status = Status::Inconclusive;
+        graded.why = match rate > 0.0 {
+            true => format!("{rate:.2} requests/s, but over {span:.0} s alone"),
+            false => "no traffic was measured".into(),
+        };
+        return;
+    }
     graded.values.push(Sample::of("candidate", rate));
     graded.limits.push(Shown { level: Status::Fail, rule: term.text.clone(), value: bound, violated: !holds });
     graded.status = if holds { Status::Pass } else { Status::Fail };

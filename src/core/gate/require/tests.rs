@@ -127,6 +127,13 @@ fn verdicts_are_proven_or_open() {
     // One failure among others fails.
     assert_eq!(verdict(&["rps>=1", "success-rate>=99"], &bad, &good), Verdict::Fail);
     assert_eq!(verdict(&["rps>=1000"], &good, &good), Verdict::Fail);
+    // 6000 requests in two intervals are 200 a second, and 3000 in one are, too.
+    assert_eq!(verdict(&["rps>=200"], &good, &good), Verdict::Pass);
+    assert_eq!(verdict(&["rps>200"], &good, &good), Verdict::Fail);
+    let short = range(&[("200", &[0.0, 3000.0])]);
+    assert_eq!(verdict(&["rps>=200"], &short, &good), Verdict::Pass);
+    assert_eq!(verdict(&["rps>200"], &short, &good), Verdict::Inconclusive);
+    assert_eq!(verdict(&["rps<=200"], &short, &good), Verdict::Inconclusive);
     assert_eq!(grade(&[], Evidence::default()).verdict, Verdict::Fail);
 }
 

@@ -27,7 +27,7 @@ pub(super) fn grade(slo: &Slo, evidence: Evidence) -> Evaluation {
             }
         };
         if objective.key_sli && one.status == Status::Fail && key_failed.is_none() {
-            let why = match one.values.first().filter(|sample| sample.number().is_none()) {
+            let why = match one.values.first().filter(|sample| sample.number().is_none_or(f64::is_infinite)) {
                 None if answer.is_none() => NO_ANSWER.to_owned(),
                 None => format!("failed evaluation with score {:.6}", one.score),
                 Some(_) => one.why.clone(),

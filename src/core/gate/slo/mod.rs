@@ -6,7 +6,7 @@
 //! | original | here |
 //! |---|---|
 //! | unknown keys are not looked at | an error: a misspelt `pass` would turn a limit into information |
-//! | a value that is null, NaN or no number is 0 | no value: the objective fails |
+//! | a value that is null, NaN, infinite or no number is 0 | no value: the objective fails |
 //! | an unknown `aggregate_function` makes earlier values 0 | the same number is shown; the criterion does not hold |
 //! | no `slo.yaml`: pass | there is no gate without a file |
 //! | a criterion of an objective without value is not evaluated, but called violated | the same |
@@ -17,7 +17,7 @@ mod output;
 mod read;
 
 use super::evaluation::{Evaluation, Evidence, Previous};
-use super::lint::{self, Finding, Options};
+use crate::core::lint::{self, Finding, Options};
 use crate::error::Result;
 pub use output::{Printed, keptn};
 

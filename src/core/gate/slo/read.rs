@@ -2,8 +2,9 @@
 
 use super::{Comparison, Objective, Slo};
 use crate::core::gate::criteria::{AGGREGATES, Criterion, Operator};
-use crate::core::gate::lint::{Findings, join};
-use crate::core::gate::{number, yaml};
+use crate::core::gate::number;
+use crate::core::lint::{Findings, join};
+use crate::core::yaml;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

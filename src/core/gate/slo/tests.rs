@@ -150,6 +150,7 @@ fn verdicts_say_why() {
         (json!(700), json!(2), &[][..], Verdict::Fail, "33.33 % is below 60: p95 (700 is not <600); errors (2 is not <=1)"),
         (json!(null), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
         (json!("NaN"), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
+        (json!("-Inf"), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: query did not return valid values"),
         (
             json!(500),
             json!(null),

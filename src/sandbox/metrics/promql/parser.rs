@@ -391,11 +391,7 @@ impl Parser<'_> {
         self.next += 1;
         let pattern = || match Regex::new(&format!("^(?:{value})$")) {
             Ok(regex) => Ok(regex),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.rsplit('\n').next().unwrap_or_default().trim_start_matches("error: ");
-                self.fail(at, format!("error parsing regexp: {reason}: `^(?:{value})$`"))
-            }
+            Err(error) => self.fail(at, format!("error parsing regexp: {error}: `^(?:{value})$`")),
         };
         let test = match op {
             "=" => Test::Equal(value),

@@ -1,0 +1,78 @@
+use super::*;
+
+/// Says what is wrong, and touches nothing.
+#[track_caller]
+fn refused(sandbox: &Sandbox, run: Run, status: i32, told: &[&str]) {
+    let mut output = None;
+    let requests = sandbox.requests_of(|| output = Some(run.run()));
+    let output = output.expect("it ran");
+    assert_eq!(output.status, Some(status), "{output}");
+    for text in told {
+        assert!(output.stderr.contains(text), "`{text}` is not in {output}");
+    }
+    let writes = |line: &&str| !line.starts_with("GET") && !line.contains("selfsubjectaccessreviews");
+    assert_eq!(requests.lines().filter(writes).collect::<Vec<_>>(), [""; 0], "{output}");
+}
+
+#[test]
+fn names_that_are_not_there() {
+    let sandbox = sockshop();
+    let sent = |line: &str| tidegate(&format!("send new-artifact {line}")).on(&sandbox);
+    refused(&sandbox, sent("-p sockshp --service carts --image carts:1"), 5, &["no project `sockshp`"]);
+    refused(
+        &sandbox,
+        sent("-p sockshop --service carts --image carts:1 --until prodution"),
+        5,
+        &["no stage `prodution`", "did you mean `production`?"],
+    );
+    refused(&sandbox, sent("-p sockshop --service carts --image carts:1 --stage qa"), 5, &["no stage `qa`"]);
+    refused(
+        &sandbox,
+        sent("-p sockshop --service cart --image carts:1 --allow-no-gate"),
+        5,
+        &["stage dev of sockshop has no service `cart`"],
+    );
+    refused(
+        &sandbox,
+        sent("-p sockshop --service carts --image carts:1 --stage staging --until dev"),
+        2,
+        &["--until comes before --stage"],
+    );
+    refused(&sandbox, sent("-p sockshop --service carts --image carts"), 2, &["no tag"]);
+    refused(&sandbox, sent("-p sockshop --service carts --image carts:1 --label a"), 2, &["`a` is not k=v"]);
+}
+
+#[test]
+fn colours_that_do_not_say_which_is_idle() {
+    let sandbox = sockshop();
+    let carts = "/apis/networking.istio.io/v1/namespaces/sockshop-production/virtualservices/carts";
+    let to = |subset: &str, weight: u32| json!({"destination": {"host": "carts.sockshop-production.svc.cluster.local", "subset": subset}, "weight": weight});
+    let stand = |routes: serde_json::Value| sandbox.rest.merge(carts, &json!({"spec": {"http": [{"route": routes}]}})).ok();
+    stand(json!([to("blue", 50), to("green", 50)]));
+    refused(
+        &sandbox,
+        send("0.6.2", "").on(&sandbox),
+        2,
+        &["blue 50, green 50", "not clear which side", "tidegate promote carts -n sockshop-production --to NAME"],
+    );
+    stand(json!([to("blue", 100), to("green", 0), to("red", 0)]));
+    refused(&sandbox, send("0.6.2", "").on(&sandbox), 2, &["several have no traffic", "--to green"]);
+    stand(json!([to("blue", 100), to("green", 0)]));
+    refused(&sandbox, send("0.6.2", "--to blue").on(&sandbox), 2, &["blue serves"]);
+}
+
+#[test]
+fn a_gate_that_is_missing_fails_closed() {
+    let sandbox = Sandbox::new();
+    project(&sandbox, SHIPYARD);
+    refused(&sandbox, send("0.6.2", "").on(&sandbox), 2, &["stage staging has no gate for `carts`", "--allow-no-gate"]);
+    refused(&sandbox, send("0.6.2", "--gate nowhere.json").on(&sandbox), 2, &["cannot read nowhere.json"]);
+    refused(&sandbox, send("0.6.2", "--require p95").on(&sandbox), 2, &["p95"]);
+}
+
+#[test]
+fn rights_are_asked_for_before_anything_is_touched() {
+    let sandbox = sockshop();
+    let run = send("0.6.2", "--context viewer").on(&sandbox);
+    refused(&sandbox, run, 4, &["you may not as viewer", "patch virtualservices in sockshop-production (production)"]);
+}
