@@ -115,7 +115,7 @@ fn no_rights_in_production() {
     });
     expect![[r#"
         ------- stderr -------
-        error: admin lacks rights in NAMESPACE-production
+        error: not enough rights in NAMESPACE-production
         caused by: NAMESPACE-production: may not create deployments, services, destinationrules, gateways, virtualservices
         hint: `tidegate help rbac` prints the rights that are needed
         [exit status: 4]

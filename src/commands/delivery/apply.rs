@@ -19,7 +19,7 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     let allowed = try_join_all(asked).await?;
     let missing = wanted.iter().zip(allowed).filter(|(_, allowed)| !allowed).map(|(right, _)| right);
     // By place, then by verb.
-    let mut places: Vec<(&str, Vec<(&str, Vec<&str>)>)> = Vec::new();
+    let mut places: Grouped<'_, (&str, Vec<&str>)> = Vec::new();
     for (verb, kind, namespace) in missing {
         let place = if kind.namespaced { namespace.as_str() } else { "the cluster" };
         let verbs = entry(&mut places, place);
@@ -31,9 +31,8 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    let user = cluster.user.as_deref().unwrap_or("this user");
     let names: Vec<&str> = places.iter().map(|(place, _)| *place).collect();
-    let error = Error::new(Kind::Forbidden, format!("{user} lacks rights in {}; nothing was written", names.join(", ")));
+    let error = Error::new(Kind::Forbidden, format!("not enough rights in {}; nothing was written", names.join(", ")));
     let error = places.iter().fold(error, |error, (place, verbs)| {
         let verbs: Vec<String> = verbs.iter().map(|(verb, kinds)| format!("{verb} {}", kinds.join(", "))).collect();
         error.caused_by(format!("{place}: may not {}", verbs.join("; ")))
@@ -41,8 +40,11 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     Err(error.hint("`tidegate help rbac` prints the rights that are needed"))
 }
 
+/// Lists by a key, in the order in which the keys came.
+type Grouped<'a, T> = Vec<(&'a str, Vec<T>)>;
+
 /// The list behind a key, made where there is none.
-fn entry<'a, 'k, T>(all: &'a mut Vec<(&'k str, Vec<T>)>, key: &'k str) -> &'a mut Vec<T> {
+fn entry<'a, 'k, T>(all: &'a mut Grouped<'k, T>, key: &'k str) -> &'a mut Vec<T> {
     let place = all.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
         all.push((key, Vec::new()));
         all.len() - 1

@@ -89,8 +89,8 @@ mod tests {
             differences(&made, &other),
             [
                 "metadata.labels.a",
-                "spec.template.spec.containers[0].ports[0].containerPort",
                 "spec.template.spec.containers[0].resources.limits.cpu",
+                "spec.template.spec.containers[0].ports[0].containerPort",
             ]
         );
         let weights =

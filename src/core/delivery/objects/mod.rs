@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const ISTIO: &str = "networking.istio.io/v1";
 
 /// The image of a deployment that waits for its first one; it has no replicas, so nobody asks for it.
-const NO_IMAGE: &str = "tidegate.invalid/none:none";
+pub const NO_IMAGE: &str = "tidegate.invalid/none:none";
 
 /// How the versions of a service stand side by side in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,8 @@ impl Blueprint {
                 let (primary, canary) = (format!("{name}-primary"), format!("{name}-canary"));
                 objects.push(self.deployment(place, &primary, &json!({"app": primary})));
                 objects.push(self.deployment(place, name, &json!({"app": name})));
-                for (service, app) in [(name, name), (&canary, name), (&primary, &primary)] {
+                // Whoever is outside the mesh gets what has been judged, where keptn sent them to the canary.
+                for (service, app) in [(name, primary.as_str()), (&canary, name), (&primary, &primary)] {
                     objects.extend(self.service(place, service, &json!({"app": app})));
                 }
                 for service in [&canary, &primary] {
