@@ -3,7 +3,7 @@
 //! keptn's own command lines are taken as they are: `send event new-artifact`, `send event approval.finished`, `trigger
 //! delivery`.
 
-use super::{Deferred, DryRun, Format};
+use super::{Deferred, DryRun, Format, Metrics};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,8 +30,7 @@ Examples:
   tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 --until staging
 
   # Judged by the mesh's own metrics, at a fifth of the traffic
-  tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 \\
-    --require 'success-rate>=99' --share 20
+  tidegate send new-artifact -p sockshop --service carts --image carts:0.6.2 --require 'p95<500ms' --share 20
 
 In a blue/green stage the version goes to the side without traffic. A stage
 that does not pass is as it was before, and no later one is touched. A run
@@ -79,7 +78,7 @@ End a delivery: the stage that it is in goes back to what was there before.
 
 Examples:
   # Wherever it is driven
-  tidegate abort carts -p sockshop --reason 'wrong version'";
+  tidegate abort carts -p sockshop --reason superseded";
 
 pub const GET_RUNS: &str = "\
 List deliveries, the newest first, or show one in full.
@@ -94,7 +93,7 @@ Examples:
 /// `get runs`
 #[derive(Debug, Args)]
 pub struct Runs {
-    /// keptn's kind of event; all of a run are shown
+    /// Kind of event, as keptn names it; all of a run are shown
     #[arg(value_name = "TYPE", hide = true)]
     pub kind: Option<String>,
     /// Project
@@ -175,6 +174,9 @@ pub struct NewArtifact {
     /// Requirement in place of a gate file: `success-rate>=99`; can be repeated
     #[arg(long, value_name = "EXPR")]
     pub require: Vec<String>,
+    /// Whose metrics --require reads: the mesh's, or those of an Envoy with Istio's cluster names
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Metrics::Istio, hide_short_help = true)]
+    pub metrics: Metrics,
     /// Deliver to stages that should have a gate and have none
     #[arg(long, hide_short_help = true)]
     pub allow_no_gate: bool,
@@ -191,7 +193,7 @@ pub struct NewArtifact {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub container: Option<String>,
     /// Label of the run, as `k=v`; can be repeated
-    #[arg(short, long, visible_alias = "labels", value_name = "LABEL", hide_short_help = true)]
+    #[arg(long, alias = "labels", short_alias = 'l', value_name = "LABEL", hide_short_help = true)]
     pub label: Vec<String>,
     /// URL of Prometheus; looked for in the cluster where none is given
     #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true, hide_short_help = true)]
@@ -235,7 +237,7 @@ pub struct NewArtifact {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// keptn's name of the sequence; `delivery` is the only one
+    /// Sequence, as keptn names it; `delivery` is the only one
     #[arg(long, value_name = "NAME", value_parser = ["delivery"], hide = true)]
     pub sequence: Option<String>,
     /// Waiting is the default

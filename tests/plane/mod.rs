@@ -1,5 +1,6 @@
 //! The lab's data plane: what is written is what is served, and what was served is what a gate sees.
 
+mod delivery;
 mod gates;
 mod served;
 mod sources;

@@ -288,7 +288,7 @@ impl<'a> Driver<'a> {
     async fn tests(&self, index: usize) -> Result<Outcome> {
         let strategy = self.run.borrow().stages[index].plan.test;
         let Some(report) = self.test(index, Which::Of(strategy)).await? else { return Ok(Outcome::Done(String::new())) };
-        let told = format!("{} tests: {}", report.name, report.reason);
+        let told = report.reason.clone();
         if let Some(stage) = self.run.borrow_mut().stages.get_mut(index) {
             stage.window = Some(report.started);
             stage.tested = Some(report.reason);
@@ -349,6 +349,9 @@ impl<'a> Driver<'a> {
         let stage = &run.stages[index];
         let Some(gate) = &stage.plan.gate else { return Ok(Outcome::Done(String::new())) };
         let after = gate::wait(&run, stage, Timestamp::now().as_second());
+        if after >= Duration::from_secs(5) {
+            self.teller.line(index, &format!("measures for {} s", after.as_secs()));
+        }
         let deadline = Instant::now() + after + Duration::from_secs(run.terms.evaluation);
         let say = |text: &str| self.teller.line(index, text);
         let runs = store::runs(self.cluster, &self.kept.home, &run.project, Some(&run.service)).await?;

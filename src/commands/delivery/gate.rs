@@ -12,6 +12,7 @@ use crate::core::gate::evaluation::{Evaluation, Graded, Previous, Sample, Status
 use crate::core::gate::placeholders::{Context as Placeholders, Environment};
 use crate::core::gate::sli::Sli;
 use crate::core::gate::{self, legacy};
+use crate::core::object::Object;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
 use std::collections::BTreeMap;
@@ -96,7 +97,7 @@ pub fn question(run: &Run, stage: &StageRun, gate: &Gate, previous: &[Previous],
         candidate: before.and_then(|before| before.to.clone()),
         stable: before.and_then(|before| before.serving.clone()),
         arguments: BTreeMap::new(),
-        metrics: Metrics::Istio,
+        metrics: if run.terms.envoy { Metrics::Envoy } else { Metrics::Istio },
         // Measured back from the source's own present: its clock need not agree with this one.
         span: Span { length: elapsed(stage), start: None, end: None },
         previous,
@@ -186,7 +187,7 @@ fn decided(evaluation: &Evaluation) -> Option<Outcome> {
 
 /// How long to wait before the gate is asked: until the window is long enough, and what happened in it has been measured.
 pub fn wait(run: &Run, stage: &StageRun, now: i64) -> Duration {
-    let Some(Gate::File { .. }) = stage.plan.gate else { return Duration::ZERO };
+    let Some(Gate::File { .. }) = stage.plan.gate else { return quiet(run, stage) };
     let begun = stage.window.unwrap_or(now);
     let tested = stage.tested.is_some();
     let length = match stage.plan.timeframe {
@@ -196,6 +197,16 @@ pub fn wait(run: &Run, stage: &StageRun, now: i64) -> Duration {
     };
     let passed = u64::try_from(now.saturating_sub(begun)).unwrap_or(0);
     Duration::from_secs(length.saturating_sub(passed).max(run.terms.settle))
+}
+
+/// How long until no measure looks back to what the same side did for an earlier version: its traffic moved a moment ago.
+fn quiet(run: &Run, stage: &StageRun) -> Duration {
+    let Some(object) = stage.routed.first().cloned().map(Object::read) else { return Duration::ZERO };
+    let times: Vec<jiff::Timestamp> =
+        object.history.iter().filter(|one| one.verb != "found").filter_map(|one| one.at.parse().ok()).collect();
+    let [.., before, last] = times.as_slice() else { return Duration::ZERO };
+    let since = u64::try_from(last.as_second().saturating_sub(before.as_second())).unwrap_or(0);
+    Duration::from_secs((2 * run.terms.settle).saturating_sub(since))
 }
 
 /// No gate where the stage should have one.

@@ -7,7 +7,7 @@ use super::project::Project;
 use super::store::{self, Kept};
 use super::tell;
 use super::{gate, look};
-use crate::cli::{DryRun, EventsEra, NewArtifact};
+use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::Context;
 use crate::core::delivery::image::Image;
@@ -126,6 +126,7 @@ fn plan(arguments: &NewArtifact, project: &Project, image: &Image, settings: &Se
             evaluation: seconds(arguments.evaluation_timeout, 600),
             tests: seconds(arguments.tests_timeout, 1800),
             settle: seconds(arguments.settle, 15),
+            envoy: arguments.metrics == Metrics::Envoy,
             events: arguments.events.clone(),
             early_events: arguments.events_era == EventsEra::Early,
             container: arguments.container.clone(),

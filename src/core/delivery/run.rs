@@ -66,6 +66,9 @@ pub struct Terms {
     /// The destination that gets the version, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Whether terms of `--require` count by Envoy's own statistics, in place of Istio's metrics.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub envoy: bool,
     /// Who is told of it: `-`, files, URLs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,

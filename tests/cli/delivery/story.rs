@@ -16,16 +16,16 @@ fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
     let slow = send("0.6.1", "").on(&sandbox).run();
     expect![[r#"
         STAGE       RESULT       SERVES      GATE    WHY
-        dev         passed       0.6.1       <none>  functional tests: 1 of 1 checks ok (carts.tests.yaml)
+        dev         passed       0.6.1       <none>  functional: 1 of 1 checks ok (carts.tests.yaml)
         staging     failed       blue 0.6.0  fail    score 0 of 100 is below 75: response_time (N >= upperSevere 800)
         production  not reached  blue 0.6.0  <none>  <none>
         ------- stderr -------
         sockshop carts 0.6.1: dev, staging, production (run ID)
         dev         carts runs 0.6.1 (1 pod)
-        dev         functional tests: 1 of 1 checks ok (carts.tests.yaml)
+        dev         functional: 1 of 1 checks ok (carts.tests.yaml)
         dev         passed: 0.6.1 serves
         staging     carts-green runs 0.6.1 as green, without traffic (2 pods)
-        staging     performance tests: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
+        staging     performance: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
         asking monitoring/prometheus-service through the API server
         staging     evaluate: score 0 of 100 is below 75: response_time (N >= upperSevere 800)
         staging     failed: blue 0.6.0 serves
@@ -44,16 +44,16 @@ fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
     let fast = send("0.6.2", "").on(&sandbox).run();
     expect![[r#"
         STAGE       RESULT  SERVES       GATE    WHY
-        dev         passed  0.6.2        <none>  functional tests: 1 of 1 checks ok (carts.tests.yaml)
+        dev         passed  0.6.2        <none>  functional: 1 of 1 checks ok (carts.tests.yaml)
         staging     passed  green 0.6.2  pass    score 100 of 100 reaches 90
         production  passed  green 0.6.2  pass    score 100 of 100 reaches 90
         ------- stderr -------
         sockshop carts 0.6.2: dev, staging, production (run ID)
         dev         carts runs 0.6.2 (1 pod)
-        dev         functional tests: 1 of 1 checks ok (carts.tests.yaml)
+        dev         functional: 1 of 1 checks ok (carts.tests.yaml)
         dev         passed: 0.6.2 serves
         staging     carts-green runs 0.6.2 as green, without traffic (2 pods)
-        staging     performance tests: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
+        staging     performance: 11 requests, 0 failed (0 %, allowed 10 %), p50 N ms, p95 N ms, max N ms (carts.tests.yaml)
         asking monitoring/prometheus-service through the API server
         staging     score 100 of 100 reaches 90
         staging     all traffic: blue 0, green 100
