@@ -1,6 +1,7 @@
 //! The lab's data plane: what is written is what is served, and what was served is what a gate sees.
 
 mod gates;
+mod probed;
 mod served;
 mod sources;
 
