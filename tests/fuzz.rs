@@ -15,7 +15,6 @@ use tidegate::core::gate::expression::{self, Expression};
 use tidegate::core::gate::flagger::Flagger;
 use tidegate::core::gate::jsonpath;
 use tidegate::core::gate::kayenta::Kayenta;
-use tidegate::core::gate::lint::Options;
 use tidegate::core::gate::perfspec::Perfspec;
 use tidegate::core::gate::placeholders::Context;
 use tidegate::core::gate::recognise::Kind;
@@ -23,6 +22,7 @@ use tidegate::core::gate::require::{self, Term};
 use tidegate::core::gate::sli::Sli;
 use tidegate::core::gate::slo::Slo;
 use tidegate::core::gate::{Gate, legacy, prometheus, promql, regrade, values};
+use tidegate::core::lint::Options;
 
 /// Rounds of a plain `cargo test`.
 const ROUNDS: u64 = 1_500;

@@ -127,9 +127,7 @@ fn help_is_answered_without_files_or_servers() {
     assert_eq!(run.status, Some(0));
     // The same text as the flag's.
     assert_eq!(run.raw, tidegate("shift --help").run().raw);
-    for topic in [
-        "delivery", "environment", "exit-codes", "formats", "gates", "gitops", "rbac", "sources", "tests", "weights",
-    ] {
+    for topic in ["delivery", "environment", "exit-codes", "formats", "gates", "gitops", "rbac", "sources", "tests", "weights"] {
         let output = tidegate("help").arg(topic).succeeds();
         assert!(output.stdout.lines().count() > 5, "{output}");
     }
