@@ -310,8 +310,8 @@ Their keys are the flags' names:
   field-manager: tidegate
   # changes there need --yes, or an answer on a terminal
   protected-namespaces: [sockshop-production]
-  # where metrics come from; also prometheus-token-file, -basic-file, -ca, -cert,
-  # -key and -proxy, and dynatrace-token-file
+  # where metrics come from; also prometheus-token-file, -basic-file, -ca,
+  # -cert, -key and -proxy, and dynatrace-token-file
   prometheus: https://prometheus.example.com
   dynatrace: https://abc12345.live.dynatrace.com
 ";
@@ -374,7 +374,7 @@ these stays.
 const GATES: &str = "\
 evaluate --gate FILE tells the format by what the file holds.
 
-perfspec.json            keptn 0.2 to 0.5 (Pitometer): thresholds, points, a sum.
+perfspec.json            keptn 0.2 to 0.5 (Pitometer): thresholds, points, sum.
                          No value is no pass; a threshold of 0 counts
 slo.yaml                 keptn 0.6 and later: criteria, weights, per cent.
                          Its queries: --sli sli.yaml
@@ -388,7 +388,8 @@ Canary, MetricTemplate   flagger: ranges. One check decides, not `threshold` of
                          them; of several series each must hold. Templates in a
                          file of their own: --sli templates.yaml
 canary configuration     Kayenta (JSON): metrics of two sides, compared by its
-                         judge. The values of both: --values FILE
+                         judge: --values FILE, or its PromQL asked with
+                         --arg control=NAME --arg experiment=NAME as ${scope}
 
 Two sources that are not Prometheus are asked: Dynatrace, and web pages. For
 others the values can be given with --values FILE. The same gate with the same

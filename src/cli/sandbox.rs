@@ -4,8 +4,8 @@ use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub const ABOUT: &str = "\
-Run a cluster to try things in: a Kubernetes API server with example services
-and a Prometheus query API, on the loopback of this machine.
+Run a cluster to try things in: a Kubernetes API server with example services,
+an ingress gateway and a Prometheus query API, on the loopback of this machine.
 
 Examples:
   # A shell in which tidegate and kubectl see the sandbox
@@ -36,7 +36,8 @@ Examples:
   tidegate sandbox down";
 
 const RUN: &str = "\
-Run a command with KUBECONFIG set to a sandbox of its own, which ends with it.
+Run a command with KUBECONFIG set to a sandbox of its own, which ends with it;
+INGRESS_URL and PROMETHEUS_URL are set as well.
 
 Examples:
   # One command
@@ -112,7 +113,7 @@ pub struct SandboxPlace {
     /// Port of the ingress gateway; a free one where none is given
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub ingress_port: u16,
-    /// Simulated seconds in a second
+    /// Simulated seconds in a second: rollouts, traffic, answers and the windows of gates are so much faster
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub speed: f64,
     /// Something to go wrong: `409@patch:2`, `latency=500ms`, `reset@get:1`

@@ -28,9 +28,8 @@ pub fn answer(ended: &Ended, path: &str) -> Response<Body> {
         "path": path,
     });
     if is_health(path) {
-        body["status"] = "UP".into();
-    }
-    if !status.is_success() {
+        body["status"] = if status.is_success() { "UP" } else { "DOWN" }.into();
+    } else if !status.is_success() {
         body["error"] = "an error of this version, as its tag says".into();
     }
     let mut response = by_envoy(respond::json(status, &body));

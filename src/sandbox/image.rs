@@ -46,6 +46,8 @@ pub enum Start {
     Missing,
     /// It ends with this status right after its start, each time.
     Crashes(u8),
+    /// It runs, and is never ready.
+    Unready,
 }
 
 impl Start {
@@ -54,6 +56,9 @@ impl Start {
         let tag = tag(image);
         if ["broken", "missing", "does-not-exist"].iter().any(|word| tag.contains(word)) {
             return Self::Missing;
+        }
+        if tag.split('-').any(|word| word == "unready") {
+            return Self::Unready;
         }
         let crash = tag.split('-').find_map(|word| word.strip_prefix("crash"));
         match crash {
@@ -85,4 +90,32 @@ fn suffix(word: &str, prefix: &str) -> Option<f64> {
     let number = word.strip_prefix(prefix)?;
     let digits = number.starts_with(|c: char| c.is_ascii_digit());
     number.parse().ok().filter(|_| digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_tells_how_far_a_container_gets() {
+        let cases = [
+            ("carts:0.6.2", Start::Runs),
+            ("registry.local:5000/carts", Start::Runs),
+            ("carts:missing", Start::Missing),
+            ("carts:1.0-does-not-exist@sha256:abc", Start::Missing),
+            ("carts:0.6.3-crash", Start::Crashes(1)),
+            ("carts:0.6.3-crash137-slow", Start::Crashes(137)),
+            ("carts:crashed", Start::Runs),
+            ("carts:0.6.3-unready", Start::Unready),
+        ];
+        for (image, wanted) in cases {
+            assert_eq!(Start::of_image(image), wanted, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_registry_may_have_a_port() {
+        assert_eq!((repository("registry.local:5000/shop/carts:1"), tag("registry.local:5000/shop/carts:1")), ("carts", "1"));
+        assert_eq!((repository("registry.local:5000/carts"), tag("registry.local:5000/carts")), ("carts", ""));
+    }
 }

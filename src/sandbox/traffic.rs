@@ -12,11 +12,13 @@
 //! | a tag with `crash` or `crashN` (`2.0-crash`, `2.0-crash137`) | ends with status 1 or N right after its start |
 //! | `carts:0.6.1`, in any registry | answers in 1,000 to 1,100 ms |
 //! | a tag with the word `slow` (`1.4.2-slow`, `slow`) | the same |
+//! | a tag with the word `unready` (`2.0-unready`) | runs, and is never ready: `/health` answers 503 |
 //! | a tag with `latN` (`2.0-lat250`) | answers in N to 1.1 N ms |
 //! | a tag with `errN` (`2.0-err5`, `err0.5`) | N % of the answers are 500 |
 //! | all others | answers in 30 to 50 ms, one in fifty in 60 to 100 ms |
 //!
-//! Words are separated by `-` and combine: `2.0-lat250-err5`. All that run answer `/health` without errors.
+//! Words are separated by `-` and combine: `2.0-lat250-err5`. All others that run answer
+//! `/health` without errors.
 //!
 //! Requests of real clients ([`Visit`]) meet the same routes and the same pods, and count as the simulated ones do.
 //!

@@ -331,7 +331,7 @@ fn words_that_are_not_known() {
     tidegate("help nothing").shows(expect![[r#"
         ------- stderr -------
         error: there is no help on `nothing`
-        hint: topics: environment, exit-codes, formats, gitops, rbac, weights
+        hint: topics: delivery, environment, exit-codes, formats, gates, gitops, rbac, sources, tests, weights
         [exit status: 2]
     "#]]);
     tidegate("help exit-cods").shows(expect![[r#"

@@ -161,12 +161,30 @@ fn a_canary_configuration_judges_both_sides() {
         hint: they are `{"metric": {"control": […], "experiment": […]}}`
         [exit status: 2]
     "#]]);
-    evaluate("--gate canary-config.json", &files).shows(expect![[r#"
+    evaluate("--gate canary-config.json --prometheus http://127.0.0.1:1", &files).shows(expect![[r#"
         ------- stderr -------
-        error: a canary configuration is judged by values of both sides
-        hint: give them with `--values FILE`: `{"metric": {"control": […], "experiment": […]}}`
+        error: nothing is known for `${scope}`
+        hint: give it: `--arg control=VALUE`
         [exit status: 2]
     "#]]);
+    let stub = Stub::new(|request| {
+        let value = if request.target.contains("v2") { "20" } else { "10" };
+        let values: Vec<Value> = (0..30).map(|at| json!([at * 60, value])).collect();
+        let series = json!([{"metric": {}, "values": values}]);
+        Answer::json(200, &json!({"status": "success", "data": {"resultType": "matrix", "result": series}}))
+    });
+    let line = format!("--gate canary-config.json {WINDOW} --prometheus http://127.0.0.1:{}", stub.port);
+    evaluate(&format!("{line} --arg control=v1 --arg experiment=v2"), &files).shows(expect![[r#"
+        INDICATOR  VALUE          LIMIT   SCORE  STATUS  WHY
+        latency    20 against 10  <none>  0/1    fail    latency was classified as High
+        errors     20 against 10  <none>  0/1    fail    The metric errors was classified as High (Critical)
+        latency: Kayenta computes to 1e-4 in the metric's unit, which is coarse here; exactly the shift lies between 9.999900924639778e0 and 1.0000099075360222e1: High
+        errors: Kayenta computes to 1e-4 in the metric's unit, which is coarse here; exactly the shift lies between 9.999900924639778e0 and 1.0000099075360222e1: High
+        fail: score 0 is below 75: Canary Failed: The metric errors was classified as High (Critical)
+        [exit status: 10]
+    "#]]);
+    evaluate(&format!("{line} --arg control=v1 --arg experiment=v1"), &files).succeeds();
+    assert!(stub.log().lines().all(|asked| asked.contains("/api/v1/query_range") && asked.contains("step=60")), "{}", stub.log());
     let first = evaluate("--gate canary-config.json --values - -o json", &files).stdin(values).run();
     let again = evaluate("--from-evidence evidence.json -o json", &[("evidence.json", &first.stdout)]).run();
     assert_eq!((again.status, again.stdout), (Some(10), first.stdout));

@@ -266,7 +266,12 @@ fn a_service_gets_its_place_in_every_stage() {
     "#]]
     .assert_eq(&output.to_string());
     assert!(written.is_empty(), "{written:?}");
-    tidegate("get services -p sockshop -o wide").on(&sandbox).run();
+    let services = tidegate("get services -p sockshop -o json").on(&sandbox).succeeds();
+    let services: Value = serde_json::from_str(&services.raw).expect("JSON");
+    // The port is that of the sandbox's ingress.
+    let url = services[0]["url"].as_str().expect("an address");
+    assert!(url.starts_with("http://carts.sockshop-dev.203.0.113.10.nip.io:"), "{url}");
+    assert_eq!(services[0]["gate"], "carts.perfspec.json");
     let artifacts = tidegate("get artifacts -p sockshop -o json").on(&sandbox).succeeds();
     let artifacts: Value = serde_json::from_str(&artifacts.raw).expect("JSON");
     let blue = artifacts.as_array().expect("a list").iter().find(|one| one["version"] == "blue").expect("blue");
@@ -395,6 +400,14 @@ fn scripts_of_keptn_run() {
             production: blue 0, green 100, http://carts.sockshop-production.127.0.0.1.nip.io
         "#]],
     );
+    tidegate("get artifacts -p sockshop").on(&sandbox).shows(expect![[r#"
+        SERVICE  STAGE       VERSION  IMAGE   WEIGHT  READY
+        carts    dev         <none>   <none>  <none>  0/0
+        carts    staging     blue     <none>  0       0/0
+        carts    staging     green    <none>  100     0/0
+        carts    production  blue     <none>  0       0/0
+        carts    production  green    <none>  100     0/0
+    "#]]);
     let line = "onboard service --project=sockshop --values=values.yaml --deployment=deployment.yaml --service=service.yaml";
     let run = with(line, "values.yaml", DATABASE);
     fs::write(run.home().join("deployment.yaml"), DEPLOYMENT).expect("written");
@@ -427,12 +440,17 @@ fn scripts_of_keptn_run() {
     shop("add-resource -p shop5 -s staging --service carts -r perfspec.json").on(&sandbox).shows(expect![[r#"
         resource/staging.carts.perfspec.json unchanged
     "#]]);
-    tidegate("get artifacts -p shop5").on(&sandbox).shows(expect![[r#"
+    let shown = eventually("the pods are ready", || {
+        let shown = tidegate("get artifacts -p shop5").on(&sandbox).run().to_string();
+        (!shown.contains("0/1")).then_some(shown)
+    });
+    expect![[r#"
         SERVICE   STAGE       VERSION  IMAGE      WEIGHT  READY
         carts-db  dev         <none>   mongo:4.0  <none>  1/1
         carts-db  staging     <none>   mongo:4.0  <none>  1/1
-        carts-db  production  <none>   mongo:4.0  <none>  0/1
-    "#]]);
+        carts-db  production  <none>   mongo:4.0  <none>  1/1
+    "#]]
+    .assert_eq(&shown);
 }
 
 /// A place with a `helm` that prints the manifest of the database, whatever the chart, and keeps what it was asked.

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod gates;
+mod probed;
 mod served;
 mod sources;
 

@@ -19,7 +19,7 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     let allowed = try_join_all(asked).await?;
     let missing = wanted.iter().zip(allowed).filter(|(_, allowed)| !allowed).map(|(right, _)| right);
     // By place, then by verb.
-    let mut places: Vec<(&str, Vec<(&str, Vec<&str>)>)> = Vec::new();
+    let mut places: Grouped<'_, (&str, Vec<&str>)> = Vec::new();
     for (verb, kind, namespace) in missing {
         let place = if kind.namespaced { namespace.as_str() } else { "the cluster" };
         let verbs = entry(&mut places, place);
@@ -40,8 +40,11 @@ pub(super) async fn rights(cluster: &Cluster, wanted: &[Right]) -> Result<()> {
     Err(error.hint("`tidegate help rbac` prints the rights that are needed"))
 }
 
+/// Lists by a key, in the order in which the keys came.
+type Grouped<'a, T> = Vec<(&'a str, Vec<T>)>;
+
 /// The list behind a key, made where there is none.
-fn entry<'a, 'k, T>(all: &'a mut Vec<(&'k str, Vec<T>)>, key: &'k str) -> &'a mut Vec<T> {
+fn entry<'a, 'k, T>(all: &'a mut Grouped<'k, T>, key: &'k str) -> &'a mut Vec<T> {
     let place = all.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
         all.push((key, Vec::new()));
         all.len() - 1

@@ -115,13 +115,16 @@ fn record(name: &str, template: Option<String>, before: Option<&Project>) -> Res
     }
 }
 
+/// Keys of labels or annotations, with their values.
+type Marks = Vec<(&'static str, String)>;
+
 /// The labels and annotations of a stage's namespace.
-fn marks(project: &str, order: usize, stage: &Stage) -> (Vec<(&'static str, String)>, [(&'static str, String); 1]) {
+fn marks(project: &str, order: usize, stage: &Stage) -> (Marks, Marks) {
     let mut labels = vec![(PROJECT, project.to_owned()), (STAGE, stage.name.clone())];
     if stage.deployment == Strategy::BlueGreen {
         labels.push((INJECTION.0, INJECTION.1.to_owned()));
     }
-    (labels, [(ORDER, order.to_string())])
+    (labels, vec![(ORDER, order.to_string())])
 }
 
 fn namespace_step(project: &str, order: usize, stage: &Stage, name: &str, there: Option<&Value>) -> Result<Step> {

@@ -139,7 +139,7 @@ fn services(placed: &[Placed], wide: bool) -> Shown {
             .filter(|other| (&other.project, &other.stage, &other.artifact.service) == (&one.project, stage, service));
         let serving = versions.max_by_key(|other| other.artifact.weight).map_or(&one.artifact, |other| &other.artifact);
         let mut row = Vec::from(key);
-        row.push(serving.image.clone().unwrap_or_else(|| "<unknown>".into()));
+        row.push(or_none(serving.image.clone().unwrap_or_default()));
         row.push(format!("{}/{}", serving.ready, serving.replicas));
         row.push(or_none(url.clone().unwrap_or_default()));
         if wide {
@@ -166,7 +166,7 @@ fn artifacts(placed: &[Placed]) -> Shown {
             artifact.service.clone(),
             one.stage.clone(),
             or_none(artifact.version.clone().unwrap_or_default()),
-            artifact.image.clone().unwrap_or_else(|| "<unknown>".into()),
+            or_none(artifact.image.clone().unwrap_or_default()),
             artifact.weight.map_or_else(|| "<none>".into(), |weight| weight.to_string()),
             format!("{}/{}", artifact.ready, artifact.replicas),
         ]

@@ -9,8 +9,7 @@ mod delete;
 mod drive;
 mod gate;
 mod get;
-#[allow(dead_code)] // for the engine
-pub(super) mod ingress;
+mod ingress;
 mod job;
 mod lease;
 mod lock;

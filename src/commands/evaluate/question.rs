@@ -110,8 +110,7 @@ impl Question {
             }
             Gate::Argo(argo) => argo.queries(&self.arguments, super::seconds(window.end - window.start)),
             Gate::Flagger(flagger) => flagger.queries(&self.arguments),
-            Gate::Kayenta(_) => Err(Error::usage("a canary configuration is judged by values of both sides")
-                .hint("give them with `--values FILE`: `{\"metric\": {\"control\": […], \"experiment\": […]}}`")),
+            Gate::Kayenta(kayenta) => kayenta.queries(&self.arguments),
             Gate::Require(_) => Ok(Vec::new()),
         }
     }

@@ -1,6 +1,6 @@
 //! Which version of which service is where: read from what is there, whoever made it.
 
-use super::objects::container;
+use super::objects::{NO_IMAGE, container};
 use crate::core::check::Rules;
 use crate::core::host;
 use crate::core::object::Object;
@@ -21,7 +21,7 @@ pub struct Artifact {
     /// The deployment that runs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
-    /// The image of its pods.
+    /// The image of its pods; none before the first delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// Its weight as stored; none where nothing routes between versions.
@@ -106,7 +106,7 @@ fn artifact(service: &str, deployment: Option<&Value>) -> Artifact {
         service: service.to_owned(),
         version: None,
         deployment: deployment.map(|one| name(one).to_owned()),
-        image: deployment.and_then(|one| image(one, service)).map(str::to_owned),
+        image: deployment.and_then(|one| image(one, service)).filter(|image| *image != NO_IMAGE).map(str::to_owned),
         weight: None,
         ready: number("/status/readyReplicas").unwrap_or(0),
         replicas: number("/spec/replicas").unwrap_or(if deployment.is_some() { 1 } else { 0 }),

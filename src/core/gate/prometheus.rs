@@ -34,6 +34,27 @@ pub fn warnings(body: &Value) -> Vec<String> {
     lists.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The values in the body of a range query's answer, as they are written; none where there is no series.
+///
+/// # Errors
+/// Says why they are not the values of one series.
+pub fn range(body: &Value) -> Result<Vec<Value>, String> {
+    if body.get("status").and_then(Value::as_str) != Some("success") {
+        return Err(failure(body).unwrap_or_else(|| "the answer is not one of Prometheus' query API".into()));
+    }
+    let series = body.pointer("/data/result").and_then(Value::as_array).ok_or("the answer has no result")?;
+    match series.as_slice() {
+        [] => Ok(Vec::new()),
+        [one] => {
+            let pairs = one.get("values").and_then(Value::as_array).ok_or("the answer is not a range of values")?;
+            Ok(pairs.iter().filter_map(value).collect())
+        }
+        many => {
+            Err(format!("the query answers {} series where one is compared; aggregate them, for example with sum()", many.len()))
+        }
+    }
+}
+
 /// What an answer with a status other than 200 says: Prometheus explains itself in the body.
 pub fn refusal(status: u16, body: &str) -> String {
     let said = serde_json::from_str(body).ok().as_ref().and_then(failure);
@@ -68,6 +89,16 @@ mod tests {
 
     fn answer(kind: &str, result: Value) -> Value {
         json!({"status": "success", "data": {"resultType": kind, "result": result}})
+    }
+
+    #[test]
+    fn a_range_is_that_of_one_series() {
+        let one = json!({"metric": {}, "values": [[1, "0.5"], [61, "NaN"]]});
+        assert_eq!(range(&answer("matrix", json!([one]))), Ok(vec![json!("0.5"), json!("NaN")]));
+        assert_eq!(range(&answer("matrix", json!([]))), Ok(vec![]));
+        assert!(range(&answer("matrix", json!([one, one]))).is_err_and(|why| why.contains("2 series")));
+        assert!(range(&answer("vector", json!([{"value": [1, "1"]}]))).is_err());
+        assert!(range(&json!({"status": "error", "errorType": "bad_data", "error": "x"})).is_err());
     }
 
     #[test]

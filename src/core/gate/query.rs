@@ -15,6 +15,15 @@ pub enum Query {
     Prometheus(String),
     /// The same some seconds before the end of the window.
     PrometheusAgo(String, i64),
+    /// The values of the window, one every `step` seconds, as one sample that is called `side`.
+    PrometheusRange {
+        /// The query.
+        query: String,
+        /// Seconds between two values.
+        step: i64,
+        /// Whose values they are.
+        side: &'static str,
+    },
     /// A question to Dynatrace.
     Dynatrace(Dynatrace),
     /// A document of an HTTP server, and the place of the value in it.
@@ -64,6 +73,7 @@ impl Query {
         Ok(match self {
             Self::Prometheus(query) => Self::Prometheus(text(query)?),
             Self::PrometheusAgo(query, ago) => Self::PrometheusAgo(text(query)?, ago),
+            Self::PrometheusRange { query, step, side } => Self::PrometheusRange { query: text(query)?, step, side },
             Self::Web(web) => Self::Web(Web {
                 url: text(web.url)?,
                 headers: web.headers.into_iter().map(|(name, value)| Ok((name, text(value)?))).collect::<Result<_>>()?,
@@ -77,10 +87,15 @@ impl Query {
         })
     }
 
+    /// Whether Prometheus is asked.
+    pub fn is_of_prometheus(&self) -> bool {
+        matches!(self, Self::Prometheus(_) | Self::PrometheusAgo(..) | Self::PrometheusRange { .. })
+    }
+
     /// The query in one line, for people.
     pub fn line(&self) -> String {
         match self {
-            Self::Prometheus(query) | Self::PrometheusAgo(query, _) => query.clone(),
+            Self::Prometheus(query) | Self::PrometheusAgo(query, _) | Self::PrometheusRange { query, .. } => query.clone(),
             Self::Dynatrace(query) => query.line(),
             Self::Web(web) => {
                 let method = if web.method.is_empty() { "GET" } else { &web.method };

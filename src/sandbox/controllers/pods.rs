@@ -49,6 +49,8 @@ pub fn ended(pod: &Value) -> bool {
 enum State {
     Creating,
     Running,
+    /// It runs, and fails its readiness probe.
+    Unready,
     /// The image cannot be pulled; the kubelet waits before it tries once more.
     Unpulled {
         holding: bool,
@@ -123,6 +125,7 @@ fn state(controllers: &mut Controllers, pod: &Value, container: &Value) -> State
     }
     match Start::of_image(text(container, "/image")) {
         Start::Runs => State::Running,
+        Start::Unready => State::Unready,
         Start::Missing => {
             State::Unpulled { holding: controllers.settling() || controllers.passed(&format!("{key} pull"), SECOND_PULL) }
         }
@@ -162,7 +165,7 @@ fn status(pod: &Value, container: &Value, state: State) -> Value {
     let before = before(pod, container);
     let (now, last, restarts) = match state {
         State::Creating => (json!({"waiting": {"reason": "ContainerCreating"}}), json!({}), 0),
-        State::Running => (json!({"running": {"startedAt": time::now()}}), json!({}), 0),
+        State::Running | State::Unready => (json!({"running": {"startedAt": time::now()}}), json!({}), 0),
         State::Unpulled { holding: false } => {
             (json!({"waiting": {"reason": "ErrImagePull", "message": not_found(image)}}), json!({}), 0)
         }
@@ -198,9 +201,9 @@ fn status(pod: &Value, container: &Value, state: State) -> Value {
         }
         _ => (now, last),
     };
-    let running = state == State::Running;
+    let (ready, started) = (state == State::Running, matches!(state, State::Running | State::Unready));
     json!({
-        "name": name, "image": image, "imageID": "", "ready": running, "started": running,
+        "name": name, "image": image, "imageID": "", "ready": ready, "started": started,
         "restartCount": restarts, "state": now, "lastState": last,
     })
 }
@@ -230,6 +233,7 @@ fn tell(controllers: &Controllers, pod: &Value, container: &Value, state: State,
     let say = |kind: &str, reason: &str, message: &str| events::record(controllers, pod, kind, reason, message);
     match state {
         State::Creating | State::Running => {}
+        State::Unready => say("Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
         State::Unpulled { holding: false } => {
             say("Normal", "Pulling", &format!("Pulling image {image:?}"));
             say("Warning", "Failed", &format!("Failed to pull image {image:?}: {}", not_found(image)));

@@ -7,7 +7,7 @@ const JOBS: &str = "/apis/batch/v1/namespaces/sockshop-dev/jobs";
 fn job(name: &str, image: &str, line: &str) -> Value {
     json!({
         "metadata": {"name": name},
-        "spec": {"backoffLimit": 1, "ttlSecondsAfterFinished": 3600, "template": {"spec": {
+        "spec": {"backoffLimit": 1, "template": {"spec": {
             "restartPolicy": "Never",
             "containers": [{"name": "tests", "image": image, "command": ["sh", "-c", line]}],
         }}},
@@ -36,17 +36,27 @@ async fn a_job_fails_when_its_command_says_so_or_its_image() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn a_job_that_is_done_has_a_log_and_goes_after_a_while() -> anyhow::Result<()> {
+async fn a_job_that_is_done_has_a_log() -> anyhow::Result<()> {
     let running = start(&[]).await?;
     let client = running.admin()?;
-    let mut soon = job("tests", "k6:1", "run");
-    soon["spec"]["ttlSecondsAfterFinished"] = json!(30);
-    client.ask("POST", JOBS, "application/json", &soon).await?;
+    client.ask("POST", JOBS, "application/json", &job("tests", "k6:1", "run")).await?;
     client.wait(&format!("{JOBS}/tests"), ended("Complete")).await?;
     let pods = client.get("/api/v1/namespaces/sockshop-dev/pods?labelSelector=job-name%3Dtests").await?.body;
     let name = pods["items"][0]["metadata"]["name"].as_str().unwrap_or_default();
     let log = client.get(&format!("/api/v1/namespaces/sockshop-dev/pods/{name}/log")).await?;
     assert_eq!((log.status, log.body), (200, json!("tests 1 is starting\ntests 1 is done\n")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_is_done_goes_after_a_while() -> anyhow::Result<()> {
+    let running = start(&[]).await?;
+    let client = running.admin()?;
+    let mut soon = job("tests", "k6:1", "run");
+    soon["spec"]["ttlSecondsAfterFinished"] = json!(30);
+    client.ask("POST", JOBS, "application/json", &soon).await?;
     client.wait(&format!("{JOBS}/tests"), |answer| answer["reason"] == "NotFound").await?;
+    let pods = client.get("/api/v1/namespaces/sockshop-dev/pods?labelSelector=job-name%3Dtests").await?.body;
+    assert_eq!(pods["items"], json!([]));
     Ok(())
 }

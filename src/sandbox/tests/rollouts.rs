@@ -89,3 +89,30 @@ async fn pods_are_named_alike_in_each_run() -> anyhow::Result<()> {
     assert_eq!(first, names().await?);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_version_that_is_never_ready_runs_and_serves_nobody() -> anyhow::Result<()> {
+    let running = start(&[]).await?;
+    let client = running.admin()?;
+    client.ask("PATCH", BLUE, "application/strategic-merge-patch+json", &image("0.6.3-unready")).await?;
+    let list = client
+        .wait(PODS, |pods| {
+            let pods = pods["items"].as_array().into_iter().flatten();
+            let mut statuses = pods.map(|pod| &pod["status"]["containerStatuses"][0]);
+            statuses.any(|status| status["state"]["running"].is_object() && status["ready"] == false)
+        })
+        .await?;
+    let pods = list["items"].as_array().into_iter().flatten();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let unready = pods.filter(|pod| pod["status"]["containerStatuses"][0]["ready"] == false).map(name).next();
+    let unready = unready.unwrap_or_default();
+    let health = format!("/api/v1/namespaces/sockshop-production/pods/{unready}:8080/proxy/health");
+    assert_eq!(client.get(&health).await?.status, 503);
+    let events = "/api/v1/namespaces/sockshop-production/events?fieldSelector=reason%3DUnhealthy";
+    assert_eq!(client.get(events).await?.body["items"][0]["involvedObject"]["name"], unready);
+    // The old ones go on.
+    assert_eq!(client.get(BLUE).await?.body["status"]["availableReplicas"], 2);
+    let late = |blue: &Value| blue["status"]["conditions"][1]["reason"] == "ProgressDeadlineExceeded";
+    client.wait(BLUE, late).await?;
+    Ok(())
+}

@@ -6,6 +6,7 @@ use super::meter::{Client, Outcome};
 use super::plan::{self, Answer, End};
 use super::routes::Request;
 use super::{Snapshot, Traffic};
+use crate::sandbox::image::Start;
 use crate::sandbox::metrics::Tsdb;
 
 /// A request and what becomes of it.
@@ -114,10 +115,16 @@ impl Traffic {
                 let even = vec![1.0 / pods.len() as f64; pods.len()];
                 let workload = pods.get(self.pick(&format!("{key} {}", service.host), &even)).cloned();
                 let behaviour = workload.as_ref().map(|workload| workload.behaviour);
-                let errors = behaviour.map_or(0.0, |behaviour| if is_health(path) { 0.0 } else { behaviour.errors });
+                let unready = workload.as_ref().is_some_and(|one| Start::of_image(&one.image) == Start::Unready);
+                let health = is_health(path);
+                let errors = behaviour.map_or(0.0, |behaviour| if health { 0.0 } else { behaviour.errors });
                 let pod = workload.as_ref().map_or("", |workload| workload.pod.as_str());
                 let failed = self.pick(&format!("{key} {pod}"), &[1.0 - errors, errors]) == 1;
-                let code = if failed { 500 } else { 200 };
+                let code = match () {
+                    () if health && unready => 503,
+                    () if failed => 500,
+                    () => 200,
+                };
                 let chance = self.shares.chance();
                 let ms = behaviour.map_or(0.0, |behaviour| behaviour.latency(chance));
                 Ended { service: Some(service.clone()), workload, code, flags: "-", ms }

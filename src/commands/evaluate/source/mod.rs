@@ -13,6 +13,7 @@ use crate::commands::Context;
 use crate::core::gate::Gate;
 use crate::core::gate::dynatrace::Dynatrace;
 use crate::core::gate::evaluation::{Answer, Sample, Window};
+use crate::core::gate::prometheus as answers;
 use crate::core::gate::query::Query;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Transport;
@@ -46,7 +47,7 @@ impl Source {
     pub async fn find(context: &Context, question: &Question, settings: &Settings) -> Result<Self> {
         let queries = question.queries(question.window()?)?;
         let required = matches!(question.gate, Gate::Require(_));
-        let asked = required || queries.iter().any(|(_, query)| matches!(query, Query::Prometheus(_) | Query::PrometheusAgo(..)));
+        let asked = required || queries.iter().any(|(_, query)| query.is_of_prometheus());
         let cluster = match required || asked && question.sources.prometheus.is_none() {
             true => Some(Rc::new(Cluster::connect(&settings.connection).await?)),
             false => None,
@@ -164,7 +165,11 @@ impl Source {
             (Query::PrometheusAgo(query, ago), Some(prometheus), _) => {
                 prometheus.samples(query, window.end.saturating_sub(*ago)).await
             }
-            (Query::Prometheus(_) | Query::PrometheusAgo(..), None, _) => {
+            (Query::PrometheusRange { query, step, side }, Some(prometheus), _) => {
+                let values = answers::range(&prometheus.range(query, *window, *step).await?).map_err(Error::failed)?;
+                Ok(vec![Sample::of(*side, values)])
+            }
+            (Query::Prometheus(_) | Query::PrometheusAgo(..) | Query::PrometheusRange { .. }, None, _) => {
                 Err(Error::usage("no metrics source: name one with `--prometheus URL`"))
             }
             (Query::Dynatrace(query), _, Some(transport)) => match (query, entity) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const ISTIO: &str = "networking.istio.io/v1";
 
 /// The image of a deployment that waits for its first one; it has no replicas, so nobody asks for it.
-const NO_IMAGE: &str = "tidegate.invalid/none:none";
+pub const NO_IMAGE: &str = "tidegate.invalid/none:none";
 
 /// How the versions of a service stand side by side in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,15 +7,17 @@
 //! | the score thresholds may come with each run | those of `classifier`, else 95 and 75 |
 //! | a group without data counts as 100 | the same score; but it does not pass: what was not measured is inconclusive |
 //! | `judge.name` chooses the judge | there is the one that they all name |
-//! | queries are made from `scope`, `location` and a filter | the values of both sides are given |
+//! | queries are made from a metric's name, `scope`, `location` and a filter | only those of a `customInlineTemplate` with `PromQL:` are asked; for others the values are given |
+//! | `${scope}` is that of the run's control and experiment | that of `--arg control=…` and `--arg experiment=…` |
 
 mod read;
 
 use super::evaluation::{Basis, Evaluation, Evidence, Format, Graded, Limit, Objectives, Sample, Status, Verdict};
 use super::number;
+use super::query::Query;
 use crate::core::judge::kayenta::{self, Analysis, Classification, MetricResult, ScoreClassification, Settings};
 use crate::core::lint::{self, Finding, Options};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -44,7 +46,12 @@ pub struct Metric {
     pub groups: Vec<String>,
     /// How it is judged.
     pub analysis: Analysis,
+    /// Its query, where the configuration has it as PromQL: with `${scope}` for the side.
+    pub query: Option<String>,
 }
+
+/// Seconds between two values, as Kayenta has them.
+const STEP: i64 = 60;
 
 /// The names of the two sides, as keys of an answer's samples.
 pub const SIDES: [&str; 2] = ["control", "experiment"];
@@ -71,11 +78,37 @@ impl Kayenta {
         found.located(text)
     }
 
+    /// What to ask, by metric: the values of the control, then those of the experiment.
+    ///
+    /// # Errors
+    /// `Usage` for a metric without PromQL, and for what `${…}` stands for nothing.
+    pub fn queries(&self, given: &BTreeMap<String, String>) -> Result<Vec<(String, Query)>> {
+        let step = given.get("step").map_or(Ok(STEP), |text| {
+            let step = text.parse().ok().filter(|step| *step > 0);
+            step.ok_or_else(|| Error::usage(format!("`{}` is not a number of seconds", text.escape_debug())))
+        })?;
+        let mut queries = Vec::new();
+        for metric in &self.metrics {
+            let query = metric.query.as_ref().ok_or_else(|| {
+                Error::usage(format!("the metric `{}` has no PromQL of its own", metric.name))
+                    .hint("give the values with `--values FILE`: `{\"metric\": {\"control\": […], \"experiment\": […]}}`")
+            })?;
+            for side in SIDES {
+                queries.push((metric.name.clone(), Query::PrometheusRange { query: filled(query, side, given)?, step, side }));
+            }
+        }
+        Ok(queries)
+    }
+
     /// Judges what was measured: each answer has the values of both sides, see [`SIDES`].
     pub fn grade(&self, evidence: Evidence) -> Evaluation {
-        let answer = |name: &str| evidence.answers.iter().find(|answer| answer.id == name);
+        let answers = |name: &str| {
+            let name = name.to_owned();
+            evidence.answers.iter().filter(move |answer| answer.id == name)
+        };
         let side = |name: &str, side: &str| {
-            let sample = answer(name).and_then(|answer| answer.samples.iter().find(|sample| sample.key == side));
+            let mut samples = answers(name).flat_map(|answer| &answer.samples);
+            let sample = samples.find(|sample| sample.key == side);
             let values = sample.and_then(|sample| sample.value.as_array()).map_or(&[][..], Vec::as_slice);
             values.iter().map(|value| number::measured(value).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
         };
@@ -103,7 +136,14 @@ impl Kayenta {
         if !unknown.is_empty() {
             notes.push(format!("no metric is called {}", unknown.join(", ")));
         }
-        let indicators: Vec<Graded> = judged.results.iter().map(graded).collect();
+        let mut indicators: Vec<Graded> = judged.results.iter().map(graded).collect();
+        for one in &mut indicators {
+            let queries: Vec<&str> = answers(&one.id).filter_map(|answer| answer.query.as_deref()).collect();
+            one.query = (!queries.is_empty()).then(|| queries.join(" against "));
+            if let Some(error) = answers(&one.id).find_map(|answer| answer.error.clone()) {
+                (one.status, one.score, one.why) = (Status::Error, 0.0, error);
+            }
+        }
         let missing: Vec<&str> = indicators.iter().filter(|one| one.status == Status::Error).map(|one| one.id.as_str()).collect();
         let score = judged.score.score;
         let told = format!("score {}", number::brief(score, &[self.pass, self.marginal]));
@@ -137,6 +177,25 @@ impl Kayenta {
             basis: Basis { gate: self.text.clone(), evidence: evidence.clone() },
         }
     }
+}
+
+/// A query with its `${…}` filled in.
+fn filled(query: &str, side: &str, given: &BTreeMap<String, String>) -> Result<String> {
+    let mut whole = String::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, (name, after))) =
+        rest.split_once("${").and_then(|(before, from)| Some((before, from.split_once('}')?)))
+    {
+        let argument = if name == "scope" { side } else { name };
+        let value = given.get(argument).ok_or_else(|| {
+            Error::usage(format!("nothing is known for `${{{}}}`", name.escape_debug()))
+                .hint(format!("give it: `--arg {argument}=VALUE`"))
+        })?;
+        whole += before;
+        whole += value;
+        rest = after;
+    }
+    Ok(whole + rest)
 }
 
 /// A judged metric; its values are the means of both sides.

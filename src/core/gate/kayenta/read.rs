@@ -101,7 +101,9 @@ fn metric(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Metric {
     for what in odd {
         found.error(join(&inside, "canary"), what);
     }
-    Metric { name, groups, analysis }
+    let inline = map.get("query").and_then(|query| query.get("customInlineTemplate")).and_then(Value::as_str);
+    let query = inline.and_then(|text| text.strip_prefix("PromQL:")).map(|query| query.trim().to_owned());
+    Metric { name, groups, analysis, query }
 }
 
 /// What can be judged, but is hardly meant.
