@@ -2,6 +2,7 @@
 //! writes those anew.
 
 use crate::repository::{isolate, program, stdout, updating, within};
+use serde::Deserialize as _;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -233,7 +234,11 @@ fn the_exit_codes_are_the_same_everywhere() {
 #[test]
 fn the_printed_role_is_a_role() {
     let text = stdout(program().args(["help", "rbac"]));
-    let role: serde_json::Value = serde_yaml::from_str(&text).expect("YAML that kubectl accepts");
+    let documents = serde_yaml::Deserializer::from_str(&text);
+    let read = |document| serde_json::Value::deserialize(document).expect("YAML that kubectl accepts");
+    let roles: Vec<serde_json::Value> = documents.map(read).collect();
+    assert!(roles.iter().all(|role| role["kind"] == "Role"), "{roles:?}");
+    let role = &roles[0];
     assert_eq!(role["kind"], "Role");
     assert_eq!(role["rules"].as_array().map(Vec::len), Some(5));
     assert_eq!(role["rules"][0]["verbs"], serde_json::json!(["get", "list", "watch", "patch"]));

@@ -198,6 +198,9 @@ pub struct NewArtifact {
     /// URL of Prometheus; looked for in the cluster where none is given
     #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true, hide_short_help = true)]
     pub prometheus: Option<String>,
+    /// Do not ask, where a stage's namespace is protected
+    #[arg(short, long)]
+    pub yes: bool,
     /// Do not wait for approvals: exit with 13, and leave the rest to `approve`
     #[arg(long)]
     pub no_wait: bool,

@@ -217,3 +217,35 @@ pub fn missing(project: &str, stage: &str, service: &str) -> Error {
          `--gate FILE` or `--require 'success-rate>=99'` give one for this run; `--allow-no-gate` goes without"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::gate::evaluation::{Answer, Evidence};
+
+    const PERFSPEC: &str = r#"{"indicators": [
+        {"id": "time", "source": "Prometheus", "query": "t",
+         "grading": {"type": "Threshold", "thresholds": {"upperSevere": 800}, "metricScore": 50}},
+        {"id": "errors", "source": "Prometheus", "query": "e",
+         "grading": {"type": "Threshold", "thresholds": {"upperSevere": 1}, "metricScore": 50}}],
+        "objectives": {"pass": 90, "warning": 75}}"#;
+
+    /// What comes of these values: texts, as Prometheus sends them.
+    fn outcome(time: Option<&str>, errors: Option<&str>) -> Option<Outcome> {
+        let answer =
+            |id: &str, value: Option<&str>| Answer::new(id, value.into_iter().map(|value| Sample::of("{}", value)).collect());
+        let gate = gate::Gate::parse("perfspec.json", PERFSPEC).expect("a gate");
+        let answers = vec![answer("time", time), answer("errors", errors)];
+        decided(&gate.grade(Evidence { answers, ..Evidence::default() }))
+    }
+
+    #[test]
+    fn a_value_that_is_missing_may_still_come_and_one_that_is_too_high_decides() {
+        assert!(matches!(outcome(Some("412"), Some("0.4")), Some(Outcome::Done(_))));
+        assert!(matches!(outcome(Some("1043"), Some("0.4")), Some(Outcome::Failed(_))));
+        assert!(matches!(outcome(Some("1043"), None), Some(Outcome::Failed(_))));
+        for (time, errors) in [(None, None), (Some("412"), None), (Some("NaN"), Some("0.4"))] {
+            assert_eq!(outcome(time, errors), None, "{time:?} {errors:?}");
+        }
+    }
+}

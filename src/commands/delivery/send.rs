@@ -13,7 +13,7 @@ use crate::commands::Context;
 use crate::core::delivery::image::Image;
 use crate::core::delivery::project::named;
 use crate::core::delivery::run::{Gate, Phase, Place, Run, StagePlan, StageRun, Status, Terms};
-use crate::core::delivery::shipyard::{Stage, Strategy, TestStrategy};
+use crate::core::delivery::shipyard::{Approver, Stage, Strategy, TestStrategy};
 use crate::core::delivery::tests::{self, Suite};
 use crate::core::gate::evaluation::Window;
 use crate::error::{Error, Kind, Result};
@@ -51,6 +51,7 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
         context.ui.answer(&preview(&run));
         return Ok(());
     }
+    unbroken(consent(&way, &run, arguments.yes)).await?;
     let other = match (arguments.queue, arguments.supersede) {
         (true, _) => Other::Queue,
         (_, true) => Other::Supersede,
@@ -217,6 +218,33 @@ async fn preflight(way: &Way<'_>, project: &Project, run: &Run) -> Result<Vec<St
             .hint("name it: `--prometheus URL`"));
     }
     Ok(stages)
+}
+
+/// Asks where a stage's namespace is protected, and insists on `--yes` where nobody can be asked. A stage that waits for
+/// approval asks by itself.
+async fn consent(way: &Way<'_>, run: &Run, yes: bool) -> Result<()> {
+    let asks = run.stages.iter().filter(|stage| !yes && stage.plan.approval.pass != Approver::Manual);
+    for StageRun { namespace, .. } in asks {
+        let why = match way.cluster.protected(namespace).await {
+            _ if way.settings.protected_namespaces.contains(namespace) => format!("namespace {namespace} is protected"),
+            Ok(true) => format!("namespace {namespace} is protected"),
+            Ok(false) => continue,
+            Err(error) => format!("whether namespace {namespace} is protected cannot be read ({})", error.message),
+        };
+        let ui = &way.context.ui;
+        if !ui.can_ask() {
+            return Err(
+                Error::usage(format!("{why}: --yes required when not running interactively")).hint("run it again with `--yes`")
+            );
+        }
+        ui.show(&format!("{}{why}\n", preview(run)));
+        let question = format!("Deliver {} {} to {}?", run.service, version(&run.image), run.project);
+        return match ui.confirm(&question).await {
+            true => Ok(()),
+            false => Err(Error::failed("not confirmed; nothing was written")),
+        };
+    }
+    Ok(())
 }
 
 /// Asks whether all that will be written may be.

@@ -76,3 +76,15 @@ fn rights_are_asked_for_before_anything_is_touched() {
     let run = send("0.6.2", "--context viewer").on(&sandbox);
     refused(&sandbox, run, 4, &["you may not as viewer", "patch virtualservices in sockshop-production (production)"]);
 }
+
+#[test]
+fn a_protected_stage_is_asked_about() {
+    let sandbox = sockshop();
+    let labels = json!({"metadata": {"labels": {"tidegate/protected": "true"}}});
+    sandbox.rest.merge("/api/v1/namespaces/sockshop-production", &labels).ok();
+    refused(&sandbox, send("0.6.2", "").on(&sandbox), 2, &["namespace sockshop-production is protected: --yes required"]);
+    let run = send("0.6.2", "--until dev").on(&sandbox);
+    assert_eq!(run.run().status, Some(0));
+    let run = send("0.6.2", "--stage production --yes").on(&sandbox).run();
+    assert_eq!(run.status, Some(0), "{run}");
+}
