@@ -62,7 +62,7 @@ fn run(block: &str) -> String {
     let bin = tools(place.path());
     let checkout = place.path().join("checkout");
     fs::create_dir(&checkout).expect("make a directory");
-    for entry in ["completions", "man"] {
+    for entry in ["completions", "fixtures", "man"] {
         std::os::unix::fs::symlink(within(entry), checkout.join(entry)).expect("make a link");
     }
     let mut lines: Vec<&str> = block.lines().collect();
@@ -160,7 +160,7 @@ fn commands() -> String {
     let mut text = String::from("```text\n");
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(text, "{:<12}{about}", sub.get_name()).expect("a string");
+        writeln!(text, "{:<14}{about}", sub.get_name()).expect("a string");
     }
     text + "```\n"
 }

@@ -7,6 +7,7 @@ use crate::commands::Context;
 use crate::commands::evaluate::given::sources;
 use crate::commands::evaluate::question::{Question, Sources, Span};
 use crate::core::delivery::run::{Gate, Outcome, Place, Run, StageRun};
+use crate::core::delivery::seen;
 use crate::core::delivery::shipyard::TestStrategy;
 use crate::core::gate::evaluation::{Evaluation, Graded, Previous, Sample, Status, Verdict};
 use crate::core::gate::placeholders::{Context as Placeholders, Environment};
@@ -149,10 +150,14 @@ pub async fn ask(
     loop {
         let question = question(run, stage, gate, previous, settings)?;
         let (why, evaluation) = match question.ask(context, settings, deadline, true).await {
-            Ok(evaluation) => match decided(&evaluation) {
-                Some(outcome) => return Ok(Answer { outcome, evaluation: Some(evaluation) }),
-                None => (evaluation.reason.clone(), Some(evaluation)),
-            },
+            Ok(evaluation) => {
+                let good = !matches!(evaluation.verdict, Verdict::Fail | Verdict::Inconclusive);
+                match (decided(&evaluation), foreign(stage, &evaluation).filter(|_| good)) {
+                    (_, Some(why)) => (why, Some(evaluation)),
+                    (Some(outcome), None) => return Ok(Answer { outcome, evaluation: Some(evaluation) }),
+                    (None, None) => (evaluation.reason.clone(), Some(evaluation)),
+                }
+            }
             Err(error) if error.kind == Kind::Timeout => ("the metrics source did not answer in time".to_owned(), None),
             Err(error) if matches!(error.kind, Kind::Unreachable | Kind::NotFound) => (error.message, None),
             Err(error) => return Err(error),
@@ -183,6 +188,14 @@ fn decided(evaluation: &Evaluation) -> Option<Outcome> {
             (failing.peek().is_none() || failing.any(measured)).then_some(Outcome::Failed(reason))
         }
     }
+}
+
+/// Why an evaluation says nothing of the version: what was measured is of others. Where the one deployment has every
+/// version, its series are not told apart.
+fn foreign(stage: &StageRun, evaluation: &Evaluation) -> Option<String> {
+    let deployment = &stage.before.as_ref().filter(|_| stage.plan.place != Place::Direct)?.deployment;
+    let indicator = seen::unseen(evaluation, deployment)?;
+    Some(format!("`{}` has no values of {deployment} yet, only of others", indicator.id))
 }
 
 /// How long to wait before the gate is asked: until the window is long enough, and what happened in it has been measured.

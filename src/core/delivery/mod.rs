@@ -12,6 +12,7 @@ pub mod pod;
 pub mod project;
 pub mod rollout;
 pub mod run;
+pub mod seen;
 pub mod shipyard;
 pub mod template;
 pub mod tests;
