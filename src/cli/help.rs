@@ -271,8 +271,8 @@ What `send new-artifact` does in a stage, and what a failure leads to:
   evaluate    the gate: pass and warning go on            the same
   all traffic the version before stays, without traffic   the same
 A stage that does not pass ends the run. Its state is a ConfigMap in the first
-stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on it
-from any machine.
+stage's namespace: `get runs` shows it, and `resume`, `approve` and `abort` act
+on it from any machine.
 ";
 
 const ENVIRONMENT: &str = "\
