@@ -5,6 +5,7 @@ mod gates;
 mod probed;
 mod served;
 mod sources;
+mod story;
 
 use crate::support::client::{Client, Reply};
 use crate::support::lab::{Plane, lab};

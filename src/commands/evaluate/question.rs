@@ -14,8 +14,8 @@ use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The pause between two looks while too little is known.
-const LOOK: Duration = Duration::from_secs(5);
+/// The pause between two looks while too little is known, where scrapes are not more frequent; and between two words of it.
+pub const LOOK: Duration = Duration::from_secs(5);
 
 /// A gate, and all that its queries need.
 #[derive(Clone, Debug)]
@@ -121,17 +121,22 @@ impl Question {
     /// `Usage` where files lack something, `Unreachable` and `Timeout` where a source does not answer.
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
         let mut source = Source::find(context, self, settings).await?;
+        let mut said = None;
         loop {
             let (window, answers) = source.measure(context, self, deadline).await?;
             let evidence =
                 Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
             let open = result.verdict == Verdict::Inconclusive && patient && self.span.end.is_none();
-            if !open || Instant::now() + LOOK >= deadline {
+            let pause = source.pause();
+            if !open || Instant::now() + pause >= deadline {
                 return Ok(result);
             }
-            context.ui.say(&format!("inconclusive: {}\n", result.reason));
-            tokio::time::sleep(LOOK).await;
+            if said.is_none_or(|said: Instant| said.elapsed() >= LOOK) {
+                context.ui.say(&format!("inconclusive: {}\n", result.reason));
+                said = Some(Instant::now());
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 }

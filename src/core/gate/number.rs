@@ -48,6 +48,26 @@ pub fn brief(number: f64, goals: &[f64]) -> String {
     text(if rounded.is_finite() && !goals.iter().any(misleads) { rounded } else { number })
 }
 
+/// A measured number for people: four significant digits, unless it would then look like one of `goals` that it is not.
+///
+/// ```
+/// use tidegate::core::gate::number::measure;
+/// assert_eq!((measure(1.059556205900927, &[0.8]), measure(412.0, &[])), ("1.06".into(), "412".into()));
+/// assert_eq!((measure(0.80001, &[0.8]), measure(123456.7, &[])), ("0.80001".into(), "123457".into()));
+/// ```
+pub fn measure(number: f64, goals: &[f64]) -> String {
+    let size = number.abs();
+    if !size.is_normal() {
+        return text(number);
+    }
+    #[allow(clippy::cast_possible_truncation)] // the exponent of a double
+    let places = (3 - size.log10().floor() as i32).clamp(0, 300);
+    let scale = 10_f64.powi(places);
+    let rounded = (number * scale).round() / scale;
+    let misleads = |goal: &f64| *goal == rounded && *goal != number;
+    text(if rounded.is_finite() && !goals.iter().any(misleads) { rounded } else { number })
+}
+
 /// A number in Go's grammar (`strconv.ParseFloat`): decimal, `Inf`, `NaN`, hexadecimal with an exponent (`0x1p4`), digits
 /// separated by underscores (`1_000`).
 ///

@@ -5,7 +5,7 @@ mod external;
 mod prometheus;
 mod terms;
 
-use super::question::{Question, Sources};
+use super::question::{LOOK, Question, Sources};
 use super::sides::Sides;
 use crate::cli::MonitoringSource;
 use crate::cluster::Cluster;
@@ -23,8 +23,9 @@ use futures_util::StreamExt as _;
 use prometheus::Client;
 pub use prometheus::SECRET as PROMETHEUS_SECRET;
 use serde_json::Value;
+use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many queries are asked at once.
 const CONCURRENCY: usize = 8;
@@ -37,6 +38,8 @@ pub struct Source {
     /// Where the first look's window began. Later looks add to its evidence: a window that moved along would be a new test
     /// at every look, and many tests fail a good version in the end.
     begun: Option<i64>,
+    /// The length of an interval in seconds, once it is known.
+    step: Cell<Option<i64>>,
 }
 
 impl Source {
@@ -64,7 +67,7 @@ impl Source {
             true => Some(dynatrace::reach(&question.sources, settings).await?),
             false => None,
         };
-        Ok(Self { prometheus, dynatrace, sides, begun: None })
+        Ok(Self { prometheus, dynatrace, sides, begun: None, step: Cell::new(None) })
     }
 
     /// What the gate asks for, and of which window.
@@ -90,7 +93,16 @@ impl Source {
     pub async fn at(&self, context: &Context, question: &Question, window: Window, deadline: Instant) -> Result<Vec<Answer>> {
         let answers = match (&question.gate, &self.sides, &self.prometheus) {
             (Gate::Require(terms), Some(sides), Some(prometheus)) => {
-                within(deadline, terms::measure(prometheus, sides, terms, window)).await
+                let measure = async {
+                    let step = match self.step.get() {
+                        None => terms::step(prometheus, sides, window.end).await?,
+                        known => known,
+                    };
+                    // Once it is known it stays: the same requests are not to be divided anew with each look.
+                    self.step.set(step);
+                    terms::measure(prometheus, sides, terms, window, step).await
+                };
+                within(deadline, measure).await
             }
             (Gate::Require(_), ..) => Err(Error::usage("--require needs the name of a service")),
             _ => {
@@ -103,6 +115,11 @@ impl Source {
             prometheus.tell(context);
         }
         answers
+    }
+
+    /// How long to wait for something new: the time of a scrape, at most [`LOOK`].
+    pub fn pause(&self) -> Duration {
+        self.step.get().and_then(|step| u64::try_from(step).ok()).map_or(LOOK, |step| LOOK.min(Duration::from_secs(step)))
     }
 
     /// The time in whole seconds, by Prometheus' clock where it is asked: windows must not depend on two clocks that agree.

@@ -175,7 +175,9 @@ fn why(indicator: &Indicator, graded: &Graded, measured: usize) -> String {
     let breaches = graded.breaches.iter().map(|breach| match (&breach.sample, &breach.threshold) {
         (Some(sample), Some(threshold)) => {
             let sign = if breach.breach.starts_with("lower") { "<=" } else { ">=" };
-            format!("{} {sign} {} {}", plain(&sample.value), breach.breach, plain(threshold))
+            let goals: Vec<f64> = number::measured(threshold).into_iter().collect();
+            let value = sample.number().map_or_else(|| plain(&sample.value), |value| number::measure(value, &goals));
+            format!("{value} {sign} {} {}", breach.breach, plain(threshold))
         }
         _ if missing > 0 => "no number was measured".into(),
         _ => "no values".into(),

@@ -34,6 +34,15 @@ pub enum Target {
 }
 
 impl Side {
+    /// All requests to its service.
+    fn whole(&self) -> Side {
+        let target = match self.target {
+            Target::Cluster(_) => Target::Cluster(String::new()),
+            _ => Target::Service,
+        };
+        Side { service: self.service.clone(), target }
+    }
+
     /// The label matchers. Requests are counted where they were sent: at the destination nobody sees those that never
     /// arrived.
     fn matchers(&self) -> String {
@@ -78,11 +87,21 @@ pub fn query_buckets(side: &Side) -> String {
 
 /// When the newest sample of a side's service was taken, in seconds since the epoch.
 pub fn freshness(side: &Side) -> String {
-    let target = match side.target {
-        Target::Cluster(_) => Target::Cluster(String::new()),
-        _ => Target::Service,
-    };
-    format!("max(timestamp({}))", query_requests(&Side { service: side.service.clone(), target }))
+    format!("max(timestamp({}))", query_requests(&side.whole()))
+}
+
+/// The samples of a side's counters in the last minute, as they were taken.
+pub fn query_samples(side: &Side) -> String {
+    format!("{}[1m]", query_requests(side))
+}
+
+/// The seconds from one scrape to the next, from an answer to [`query_samples`]: in the middle, of the series that has most.
+pub fn cadence(body: &Value) -> Option<f64> {
+    let series = matrix(body)?.into_iter().max_by_key(|one| one.values.len())?;
+    let times: Vec<i64> = series.values.keys().copied().collect();
+    let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).map(|gap| seconds(*gap))
 }
 
 /// The single number of an instant answer.

@@ -19,7 +19,7 @@ mod measure;
 mod parse;
 
 pub use grade::grade;
-pub use measure::{Sampled, Side, Target, answer, freshness, latest, query_buckets, query_requests};
+pub use measure::{Sampled, Side, Target, answer, cadence, freshness, latest, query_buckets, query_requests, query_samples};
 pub use parse::{Bound, Indicator, Term};
 
 #[cfg(test)]

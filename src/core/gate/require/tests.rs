@@ -76,6 +76,19 @@ fn envoys_own_statistics_are_told_apart_by_cluster() {
     assert_eq!(result.indicators[0].values[0].number(), Some(0.1), "{result:?}");
 }
 
+#[test]
+fn the_time_between_scrapes_is_read_from_the_samples() {
+    let series = |times: &[f64]| {
+        let values: Vec<Value> = times.iter().map(|time| json!([time, "1"])).collect();
+        json!({"metric": {}, "values": values})
+    };
+    let cadence = |series: &[Value]| cadence(&json!({"data": {"resultType": "matrix", "result": series}}));
+    assert_eq!(cadence(&[series(&[10.0]), series(&[10.0, 11.0, 12.0, 16.0])]), Some(1.0));
+    assert_eq!(cadence(&[series(&[10.0, 25.002, 39.998])]), Some(15.002));
+    assert_eq!(cadence(&[series(&[10.0])]), None);
+    assert_eq!(cadence(&[]), None);
+}
+
 /// A range answer: series by response code, one counter value every 15 s.
 fn range(series: &[(&str, &[f64])]) -> Value {
     let result: Vec<Value> = series
