@@ -99,65 +99,37 @@ pub enum Command {
     Lint(Box<Deferred<Lint>>),
     /// Send a new version through the stages of a project
     #[command(long_about = delivery::SEND, subcommand_required = true, arg_required_else_help = true)]
-    Send {
-        /// What to send
-        #[command(subcommand)]
-        what: Send,
-    },
+    Send(Box<Deferred<Nested<Send>>>),
     /// Trigger a delivery, as keptn's command line does
     #[command(long_about = delivery::TRIGGER, hide = true, subcommand_required = true, arg_required_else_help = true)]
-    Trigger {
-        /// What to trigger
-        #[command(subcommand)]
-        what: Trigger,
-    },
+    Trigger(Box<Deferred<Nested<Trigger>>>),
     /// Let a delivery go on that waits for approval
     #[command(long_about = delivery::APPROVE)]
-    Approve(OfRun),
+    Approve(Box<Deferred<OfRun>>),
     /// Go on with a delivery whose process is gone
     #[command(long_about = delivery::RESUME)]
-    Resume(OfRun),
+    Resume(Box<Deferred<OfRun>>),
     /// End a delivery, and go back in the stage that it is in
     #[command(long_about = delivery::ABORT)]
-    Abort(OfRun),
+    Abort(Box<Deferred<OfRun>>),
     /// Make a project
     #[command(long_about = project::CREATE, subcommand_required = true, arg_required_else_help = true)]
-    Create {
-        /// What to make
-        #[command(subcommand)]
-        command: Create,
-    },
+    Create(Box<Deferred<Nested<Create>>>),
     /// Delete a project
     #[command(long_about = project::DELETE, subcommand_required = true, arg_required_else_help = true)]
-    Delete {
-        /// What to delete
-        #[command(subcommand)]
-        command: Delete,
-    },
+    Delete(Box<Deferred<Nested<Delete>>>),
     /// List projects, stages, services and artifacts
     #[command(long_about = project::GET, subcommand_required = true, arg_required_else_help = true)]
-    Get {
-        /// What to list
-        #[command(subcommand)]
-        command: Get,
-    },
+    Get(Box<Deferred<Nested<Get>>>),
     /// Give a service a place in each stage of a project
     #[command(long_about = project::ONBOARD, subcommand_required = true, arg_required_else_help = true)]
-    Onboard {
-        /// What to onboard
-        #[command(subcommand)]
-        command: Onboard,
-    },
+    Onboard(Box<Deferred<Nested<Onboard>>>),
     /// Add a file to a project
     #[command(long_about = project::ADD_RESOURCE)]
     AddResource(Box<Deferred<AddResource>>),
     /// Say where metrics come from
     #[command(long_about = configure::ABOUT, subcommand_required = true, arg_required_else_help = true)]
-    Configure {
-        /// What to say
-        #[command(subcommand)]
-        command: Configure,
-    },
+    Configure(Box<Deferred<Nested<Configure>>>),
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
@@ -238,6 +210,14 @@ impl<T: Args> Deferred<T> {
         let long = command.get_long_about().cloned().unwrap_or_default();
         T::augment_args(command).about(about).long_about(long)
     }
+}
+
+/// The commands below a command
+#[derive(Debug, Args)]
+pub struct Nested<T: Subcommand> {
+    /// Which one
+    #[command(subcommand)]
+    pub command: T,
 }
 
 /// Which services

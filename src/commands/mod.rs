@@ -99,6 +99,10 @@ fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::failed("the program cannot start").caused_by(error.to_string()))?;
     let listens = listens_itself(&command);
+    let makes = matches!(
+        command,
+        Command::Create(_) | Command::Delete(_) | Command::Onboard(_) | Command::AddResource(_) | Command::Configure(_)
+    );
     let result = runtime.block_on(async {
         if listens {
             return dispatch(context, command).await;
@@ -107,7 +111,10 @@ fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()>
         tokio::select! {
             biased;
             result = dispatch(context, command) => result,
-            () = ended => Err(interrupted(context, writes)),
+            () = ended => Err(match makes {
+                true => Error::new(Kind::Interrupted, "interrupted; what was done stays, and the same command goes on"),
+                false => interrupted(context, writes),
+            }),
         }
     });
     // A question that nobody answered keeps a thread; the process does not wait for it.
@@ -123,17 +130,19 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Status(arguments) => status::run(context, arguments).await,
         Command::History(arguments) => history::run(context, arguments).await,
         Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
-        Command::Send { what } => delivery::send(context, what).await,
-        Command::Trigger { what: Trigger::Delivery(arguments) } => delivery::send::new_artifact(context, arguments.0).await,
-        Command::Approve(arguments) => delivery::control::approve(context, arguments).await,
-        Command::Resume(arguments) => delivery::control::resume(context, arguments).await,
-        Command::Abort(arguments) => delivery::control::abort(context, arguments).await,
-        Command::Create { command } => delivery::create(context, command).await,
-        Command::Delete { command } => delivery::delete(context, command).await,
-        Command::Get { command } => delivery::get(context, command).await,
-        Command::Onboard { command } => delivery::onboard(context, command).await,
+        Command::Send(nested) => delivery::send(context, nested.0.command).await,
+        Command::Trigger(nested) => match nested.0.command {
+            Trigger::Delivery(arguments) => delivery::send::new_artifact(context, arguments.0).await,
+        },
+        Command::Approve(arguments) => delivery::control::approve(context, arguments.0).await,
+        Command::Resume(arguments) => delivery::control::resume(context, arguments.0).await,
+        Command::Abort(arguments) => delivery::control::abort(context, arguments.0).await,
+        Command::Create(nested) => delivery::create(context, nested.0.command).await,
+        Command::Delete(nested) => delivery::delete(context, nested.0.command).await,
+        Command::Get(nested) => delivery::get(context, nested.0.command).await,
+        Command::Onboard(nested) => delivery::onboard(context, nested.0.command).await,
         Command::AddResource(arguments) => delivery::add_resource(context, arguments.0).await,
-        Command::Configure { command } => configure::run(context, command).await,
+        Command::Configure(nested) => configure::run(context, nested.0.command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox { command } => sandbox::run(context, command).await,
@@ -172,7 +181,7 @@ fn listens_itself(command: &Command) -> bool {
         #[cfg(feature = "sandbox")]
         Command::Sandbox { .. } => true,
         // A run says what stands of it.
-        Command::Send { .. } | Command::Trigger { .. } | Command::Approve(_) | Command::Resume(_) => true,
+        Command::Send(_) | Command::Trigger(_) | Command::Approve(_) | Command::Resume(_) => true,
         _ => false,
     }
 }

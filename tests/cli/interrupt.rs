@@ -150,3 +150,21 @@ fn a_request_to_end_is_an_interruption_too() {
     "#]]
     .assert_eq(&run::finish(child).to_string());
 }
+
+#[test]
+fn while_a_project_is_made() {
+    let sandbox = Sandbox::with_faults(&["latency=400ms"]);
+    let run = tidegate("create project shop --shipyard shipyard.yaml").on(&sandbox);
+    let shipyard = "stages:\n- {name: dev, deployment_strategy: direct}\n- {name: production, deployment_strategy: direct}\n";
+    std::fs::write(run.home().join("shipyard.yaml"), shipyard).expect("a file");
+    let child = started(&run);
+    eventually("a namespace is made", || sandbox.requests().contains("POST /api/v1/namespaces?").then_some(()));
+    interrupt(&child);
+    let output = run::finish(child);
+    assert_eq!(output.status, Some(130), "{output}");
+    assert!(output.stderr.contains("error: interrupted; what was done stays, and the same command goes on\n"), "{output}");
+    let again = tidegate("create project shop --shipyard shipyard.yaml").on(&sandbox);
+    std::fs::write(again.home().join("shipyard.yaml"), shipyard).expect("a file");
+    let output = again.succeeds();
+    assert!(output.stdout.contains("dev, production"), "{output}");
+}
