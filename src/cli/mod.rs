@@ -133,11 +133,7 @@ pub enum Command {
     /// Run a cluster to try things in, on this machine
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::ABOUT, subcommand_required = true, arg_required_else_help = true)]
-    Sandbox {
-        /// What to do with it
-        #[command(subcommand)]
-        command: Sandbox,
-    },
+    Sandbox(Box<Deferred<Nested<Sandbox>>>),
     /// Show a delivery from start to end in a sandbox of its own
     #[cfg(feature = "sandbox")]
     #[command(long_about = sandbox::DEMO)]

@@ -145,7 +145,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<()> {
         Command::Configure(nested) => configure::run(context, nested.0.command).await,
         Command::Version { output, .. } => version::with_server(context, output).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox { command } => sandbox::run(context, command).await,
+        Command::Sandbox(nested) => sandbox::run(context, nested.0.command).await,
         #[cfg(feature = "sandbox")]
         Command::Demo { story } => demo::run(context, story).await,
         // These need no runtime and were answered before.
@@ -179,7 +179,7 @@ fn interrupt() -> impl Future<Output = ()> {
 fn listens_itself(command: &Command) -> bool {
     match command {
         #[cfg(feature = "sandbox")]
-        Command::Sandbox { .. } => true,
+        Command::Sandbox(_) => true,
         // A run says what stands of it.
         Command::Send(_) | Command::Trigger(_) | Command::Approve(_) | Command::Resume(_) => true,
         _ => false,
