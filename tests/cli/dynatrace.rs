@@ -81,8 +81,8 @@ fn the_entity_with_the_most_requests_is_judged() {
     });
     perfspec(&stub, &format!("--project sockshop --stage staging {WINDOW}")).shows(expect![[r#"
         INDICATOR             VALUE     LIMIT                                     SCORE   STATUS   WHY
-        ResponseTime_Backend  850000.5  upperSevere 1000000, upperWarning 800000  50/100  warning  850000.5 >= upperWarning 800000
-        warning: score 50 of 100 reaches the warning level 50, not 90: ResponseTime_Backend (850000.5 >= upperWarning 800000)
+        ResponseTime_Backend  850000.5  upperSevere 1000000, upperWarning 800000  50/100  warning  850001 >= upperWarning 800000
+        warning: score 50 of 100 reaches the warning level 50, not 90: ResponseTime_Backend (850001 >= upperWarning 800000)
     "#]]);
     let log: String = stub.requests().iter().map(|request| decoded(&request.target) + "\n").collect();
     expect![[r#"

@@ -214,11 +214,33 @@ fn totals(spec: &Perfspec, found: &mut Findings) {
         found.warning("/objectives/warning", "`warning` is not below `pass`: the gate never passes with a warning");
     }
     let goals = [pass, warning];
+    unreachable(spec, most, &goals, found);
     if goals.iter().flatten().any(|goal| *goal <= least) {
         found.warning("/objectives", "no value of any indicator can fail this gate");
     } else if let Some(single) = spec.indicators.iter().find(|one| survives(one, most, &goals)) {
         let message = format!("`{}` alone cannot fail this gate: the others reach the objectives without it", single.id);
         found.warning("/objectives", message);
+    }
+}
+
+/// A warning takes half of an indicator's score. Where the total then misses every goal, it fails the gate as a severe breach
+/// does: keptn's own file for Dynatrace, with one indicator of 100 points and the goals 90 and 75, is of this kind.
+fn unreachable(spec: &Perfspec, most: f64, goals: &[Option<f64>], found: &mut Findings) {
+    let Some(lowest) = goals.iter().flatten().copied().reduce(f64::min) else { return };
+    for (place, indicator) in spec.indicators.iter().enumerate() {
+        let total = most - indicator.score / 2.0;
+        for (side, pair) in [("lower", &indicator.lower), ("upper", &indicator.upper)] {
+            let warns = pair.warning.fixed.is_some() || pair.warning.percent.is_some();
+            if warns && indicator.score > 0.0 && most >= lowest && total < lowest {
+                let message = format!(
+                    "a warning of `{}` fails the gate: half of its score leaves {}, and {} is needed",
+                    indicator.id,
+                    number::text(total),
+                    number::text(lowest)
+                );
+                found.warning(format!("/indicators/{place}/grading/thresholds/{side}Warning"), message);
+            }
+        }
     }
 }
 

@@ -373,6 +373,11 @@ fn lint_finds_what_is_hardly_meant() {
             json!({"pass": 90, "warning": 75}),
             "`a` alone cannot fail",
         ),
+        (
+            json!([indicator("a", 100.0, json!({"upperSevere": 1, "upperWarning": 0.8}))]),
+            json!({"pass": 90, "warning": 75}),
+            "a warning of `a` fails the gate: half of its score leaves 50, and 75 is needed",
+        ),
     ] {
         let found = lint(indicators, objectives);
         assert!(found.iter().any(|one| one.contains(says)), "{says}: {found:?}");
