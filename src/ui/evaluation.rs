@@ -2,7 +2,8 @@
 
 use super::text::printable;
 use super::{GREEN, RED, YELLOW};
-use crate::core::gate::evaluation::{Evaluation, Format, Graded, Status, Verdict};
+use crate::core::gate::criteria::Criterion;
+use crate::core::gate::evaluation::{Evaluation, Format, Graded, Limit, Status, Verdict};
 use crate::core::judge::kayenta::{Judgement, ScoreClassification};
 use std::fmt::Write as _;
 
@@ -45,6 +46,10 @@ pub fn evaluation(result: &Evaluation, wide: bool) -> String {
     for note in &result.notes {
         let _ = writeln!(text, "{}", printable(note));
     }
+    if !result.compared.is_empty() {
+        let names: Vec<String> = result.compared.iter().map(|name| printable(name).to_string()).collect();
+        let _ = writeln!(text, "compared with {}", names.join(", "));
+    }
     text + &sentence(result)
 }
 
@@ -72,10 +77,13 @@ fn values(format: Format, one: &Graded) -> String {
 }
 
 fn limits(one: &Graded) -> String {
+    // Without anything to compare with a relative limit comes to no number.
+    let relative = |limit: &Limit| Criterion::parse(&limit.rule).is_ok_and(|criterion| criterion.comparison);
+    let numberless = |limit: &Limit| limit.rule == one.id || one.compared.is_none() && relative(limit);
     let told: Vec<String> = one
         .limits
         .iter()
-        .map(|limit| if limit.rule == one.id { limit.rule.clone() } else { format!("{} {}", limit.rule, plain(limit.value)) })
+        .map(|limit| if numberless(limit) { limit.rule.clone() } else { format!("{} {}", limit.rule, plain(limit.value)) })
         .collect();
     if told.is_empty() { "<none>".into() } else { told.join(", ") }
 }

@@ -113,3 +113,29 @@ fn a_gate_is_replayed_over_the_past() {
         assert!(outcome.stderr.contains(says), "{outcome:?}");
     }
 }
+
+#[test]
+fn what_was_compared_with_is_told() {
+    let kept = directory();
+    let place = format!("{}/", kept.path().display());
+    let shown = |value: &str, minute: u32| {
+        let line = format!(
+            "evaluate carts --gate slo.yaml --values - --compare-with {place} \
+             --start 2026-01-01T00:00:00Z --end 2026-01-01T00:0{minute}:00Z"
+        );
+        evaluate(tidegate(&line), value).raw
+    };
+    expect![[r#"
+        INDICATOR      VALUE  LIMIT   SCORE  STATUS  WHY
+        response_time  500    <=+10%  1/1    pass    holds: there is nothing to compare with yet
+        pass: 100 % reaches 90
+    "#]]
+    .assert_eq(&shown("500", 1));
+    expect![[r#"
+        INDICATOR      VALUE  LIMIT       SCORE  STATUS  WHY
+        response_time  600    <=+10% 550  0/1    fail    600 is not <=+10% (550)
+        compared with carts@20260101T000100Z.json
+        fail: 0 % is below 90: response_time (600 is not <=+10% (550))
+    "#]]
+    .assert_eq(&shown("600", 2));
+}

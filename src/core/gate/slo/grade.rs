@@ -175,15 +175,22 @@ fn unevaluated(objective: &Objective) -> Vec<Limit> {
 fn why(graded: &Graded, value: f64) -> String {
     let of = |level: Status| graded.limits.iter().filter(move |limit| limit.level == level && limit.violated);
     let said = |limit: &Limit| {
-        let relative = Criterion::parse(&limit.rule).is_ok_and(|criterion| criterion.comparison);
-        let target = if relative { format!(" ({})", number::text(limit.value)) } else { String::new() };
+        let target = if is_relative(&limit.rule) { format!(" ({})", number::text(limit.value)) } else { String::new() };
         format!("{} is not {}{target}", number::text(value), limit.rule)
     };
     match graded.status {
+        Status::Pass if graded.compared.is_none() && graded.limits.iter().any(|limit| is_relative(&limit.rule)) => {
+            "holds: there is nothing to compare with yet".into()
+        }
         Status::Pass => "holds".into(),
         Status::Warning => of(Status::Fail).map(said).collect::<Vec<_>>().join(", "),
         _ => of(Status::Fail).chain(of(Status::Warning)).map(said).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// Whether a criterion compares with earlier values.
+fn is_relative(rule: &str) -> bool {
+    Criterion::parse(rule).is_ok_and(|criterion| criterion.comparison)
 }
 
 /// Adds up the scores and holds them against the goals.
