@@ -8,7 +8,7 @@ use crate::core::gate::evaluation::{Evaluation, Evidence, Previous, Verdict, Win
 use crate::core::gate::placeholders::Context as Placeholders;
 use crate::core::gate::query::Query;
 use crate::core::gate::sli::Sli;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::metrics::Access;
 use crate::settings::Settings;
 use std::collections::BTreeMap;
@@ -122,8 +122,13 @@ impl Question {
     pub async fn ask(&self, context: &Context, settings: &Settings, deadline: Instant, patient: bool) -> Result<Evaluation> {
         let mut source = Source::find(context, self, settings).await?;
         let mut said = None;
+        let mut last = None;
         loop {
-            let (window, answers) = source.measure(context, self, deadline).await?;
+            let (window, answers) = match (source.measure(context, self, deadline).await, last.take()) {
+                // A look that the deadline cut short takes nothing from the one before.
+                (Err(error), Some(result)) if error.kind == Kind::Timeout => return Ok(result),
+                (measured, _) => measured?,
+            };
             let evidence =
                 Evidence { window: Some(window), answers, previous: self.previous.clone(), arguments: self.arguments.clone() };
             let result = self.gate.grade(evidence);
@@ -136,6 +141,7 @@ impl Question {
                 context.ui.say(&format!("inconclusive: {}\n", result.reason));
                 said = Some(Instant::now());
             }
+            last = Some(result);
             tokio::time::sleep(pause).await;
         }
     }
