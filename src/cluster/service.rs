@@ -2,7 +2,8 @@
 
 use super::connect::Cluster;
 use super::read::{METADATA, encode};
-use crate::error::{Error, Result};
+use super::resources::SERVICES;
+use crate::error::{Error, Kind, Result};
 use http::Method;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,17 +30,49 @@ const USUAL: [(&str, &str, u16); 6] = [
     ("monitoring", "prometheus", 9090),
 ];
 
+/// The labels of Prometheus' service: as Kubernetes recommends them, and those of the older chart.
+const LABELS: [&str; 2] = ["app.kubernetes.io/name=prometheus", "app=prometheus,component=server"];
+
+/// A service with the port of its web server: by its name, else by Prometheus' number.
+fn web_port(service: &Value) -> Option<ServicePort> {
+    let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let ports = service.pointer("/spec/ports")?.as_array()?;
+    let named = |port: &&Value| matches!(port.get("name").and_then(Value::as_str), Some("http" | "web" | "http-web"));
+    let usual = |port: &&Value| port.get("port").and_then(Value::as_u64) == Some(9090);
+    let port =
+        ports.iter().find(named).or_else(|| ports.iter().find(usual)).or(if ports.len() == 1 { ports.first() } else { None })?;
+    let number = u16::try_from(port.get("port")?.as_u64()?).ok()?;
+    Some(ServicePort { namespace: text("/metadata/namespace")?, name: text("/metadata/name")?, port: number })
+}
+
 impl Cluster {
-    /// The Prometheus of the cluster, if it is at one of the usual places.
+    /// The Prometheus of the cluster, if it is at one of the usual places, or has the usual labels.
     ///
     /// # Errors
-    /// `Unreachable` and `Forbidden` as the API server says; an absent service is none.
+    /// `Usage` where several namespaces have one; `Unreachable` and `Forbidden` as the API server says. An absent service is
+    /// none.
     pub async fn prometheus(&self) -> Result<Option<ServicePort>> {
         for (namespace, name, port) in USUAL {
             let reply = self.request(Method::GET, &format!("/api/v1/namespaces/{namespace}/services/{name}"), None, None).await?;
             if reply.is_success() {
                 return Ok(Some(ServicePort { namespace: namespace.into(), name: name.into(), port }));
             }
+        }
+        for labels in LABELS {
+            let services = match self.list(&SERVICES, None, labels).await {
+                // Who may not look everywhere has the usual places, and the flag.
+                Err(error) if error.kind == Kind::Forbidden => return Ok(None),
+                services => services?,
+            };
+            let mut found: Vec<ServicePort> = services.iter().filter_map(web_port).collect();
+            found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+            let Some(first) = found.first().cloned() else { continue };
+            if found.iter().any(|one| one.namespace != first.namespace) {
+                let places: Vec<String> = found.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+                return Err(Error::usage(format!("the cluster has several Prometheus: {}", places.join(", ")))
+                    .hint("name the one that is meant: `--prometheus URL`"));
+            }
+            return Ok(Some(first));
         }
         Ok(None)
     }

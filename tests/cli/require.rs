@@ -1,6 +1,7 @@
 //! What `--require` asks, and of which window.
 
 use crate::support::*;
+use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -62,4 +63,30 @@ fn envoys_statistics_are_asked_by_cluster() {
         ),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn prometheus_is_found_by_its_labels() {
+    let sandbox = Sandbox::new();
+    sandbox.rest.delete("/api/v1/namespaces/monitoring/services/prometheus-service");
+    let ask = || tidegate("evaluate orders --require success-rate>=99 --timeout 2s --advisory").on(&sandbox).run();
+    let outcome = ask();
+    assert_eq!(outcome.status, Some(5), "{outcome}");
+    assert!(outcome.stderr.contains("no Prometheus was found"), "{outcome}");
+
+    let service = |name: &str| {
+        json!({
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "prometheus"}},
+            "spec": {"ports": [{"name": "grpc", "port": 10901}, {"name": "http-web", "port": 9095}]},
+        })
+    };
+    let made =
+        |namespace: &str| sandbox.rest.post(&format!("/api/v1/namespaces/{namespace}/services"), &service("prom-k8s")).ok();
+    made("hands-on");
+    let outcome = ask();
+    assert!(outcome.stderr.contains("asking hands-on/prom-k8s through the API server"), "{outcome}");
+    made("sockshop-production");
+    let outcome = ask();
+    assert_eq!(outcome.status, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("several Prometheus: hands-on/prom-k8s, sockshop-production/prom-k8s"), "{outcome}");
 }
