@@ -230,7 +230,8 @@ pub fn form(fields: &[(String, String)]) -> String {
     fields.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
 }
 
-fn encoded(text: &str) -> String {
+/// The text with what a query cannot hold percent-encoded.
+pub fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -10,6 +10,7 @@ use crate::core::plan::Change;
 use crate::core::select::Service;
 use crate::core::suggest;
 use crate::error::{Error, Result};
+use crate::web::encoded;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +175,7 @@ impl Cluster {
         loop {
             let mut page = format!("{path}?limit={PAGE}");
             page += &query.map(|query| format!("&{query}")).unwrap_or_default();
-            page += &next.as_ref().map(|token| format!("&continue={}", encode(token))).unwrap_or_default();
+            page += &next.as_ref().map(|token| format!("&continue={}", encoded(token))).unwrap_or_default();
             let mut reply = self.istio(&page).await?;
             if reply.status == 410 && next.is_some() && !restarted {
                 // The list expired between two pages: the server offers to go on with what is there now.
@@ -217,7 +218,7 @@ impl Cluster {
                 items.into_iter().for_each(&mut take);
             }
             match body.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
-                Some(token) => next = format!("continue={}", encode(token)),
+                Some(token) => next = format!("continue={}", encoded(token)),
                 None => return Ok(()),
             }
         }
@@ -235,7 +236,7 @@ impl Cluster {
             }
             reply.body.get("items").and_then(Value::as_array).into_iter().flatten().for_each(|rule| rules.add(rule));
             match reply.body.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
-                Some(token) => next = format!("&continue={}", encode(token)),
+                Some(token) => next = format!("&continue={}", encoded(token)),
                 None => return Ok(rules),
             }
         }
@@ -290,7 +291,7 @@ impl Cluster {
         let slices = services.iter().map(|(namespace, names)| async move {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let selector = format!("kubernetes.io/service-name in ({})", names.join(","));
-            let query = if names.len() > MANY { String::new() } else { format!("labelSelector={}", encode(&selector)) };
+            let query = if names.len() > MANY { String::new() } else { format!("labelSelector={}", encoded(&selector)) };
             let mut slices = Vec::new();
             let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
             self.items(&path, &query, None, true, |slice| slices.push(slice)).await?;
@@ -304,7 +305,7 @@ impl Cluster {
         let pods = selections.map(|(namespace, labels)| async move {
             let mut pods = Vec::new();
             let path = format!("/api/v1/namespaces/{namespace}/pods");
-            let query = if labels.is_empty() { String::new() } else { format!("labelSelector={}", encode(labels)) };
+            let query = if labels.is_empty() { String::new() } else { format!("labelSelector={}", encoded(labels)) };
             self.items(&path, &query, Some(METADATA), true, |pod| pods.push(pod)).await?;
             Ok::<_, Error>(pods)
         });
@@ -400,11 +401,5 @@ fn scope(namespace: Option<&str>) -> String {
 
 /// The query that asks for objects with these labels.
 pub fn selector(labels: &str) -> String {
-    format!("labelSelector={}", encode(labels))
-}
-
-/// Percent-encodes a query value.
-pub(super) fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    format!("labelSelector={}", encoded(labels))
 }

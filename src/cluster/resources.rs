@@ -5,10 +5,10 @@
 
 use super::api::{DryRun, Patched, Reply, VERSIONS};
 use super::connect::Cluster;
-use super::read::encode;
 use super::wording;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
+use crate::web::encoded;
 use http::Method;
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ impl Cluster {
     /// As the API server says.
     pub async fn events(&self, namespace: &str, kind: &str, name: &str) -> Result<Vec<Value>> {
         let fields = format!("involvedObject.kind={kind},involvedObject.name={name}");
-        self.query(&EVENTS, Some(namespace), &format!("fieldSelector={}", encode(&fields))).await
+        self.query(&EVENTS, Some(namespace), &format!("fieldSelector={}", encoded(&fields))).await
     }
 
     async fn query(&self, kind: &Resource, namespace: Option<&str>, query: &str) -> Result<Vec<Value>> {

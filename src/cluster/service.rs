@@ -1,9 +1,10 @@
 //! Services of the cluster, reached through the API server with the user's own rights: no port-forward, no ingress.
 
 use super::connect::Cluster;
-use super::read::{METADATA, encode};
+use super::read::METADATA;
 use super::resources::SERVICES;
 use crate::error::{Error, Kind, Result};
+use crate::web::encoded;
 use http::Method;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +105,7 @@ impl Cluster {
     /// As the API server says.
     pub async fn workloads(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Result<Vec<String>> {
         let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let query = format!("labelSelector={}", encode(&selector.join(",")));
+        let query = format!("labelSelector={}", encoded(&selector.join(",")));
         let mut names = BTreeSet::new();
         let path = format!("/api/v1/namespaces/{namespace}/pods");
         self.items(&path, &query, Some(METADATA), true, |pod| {

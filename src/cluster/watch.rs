@@ -43,7 +43,7 @@ impl Cluster {
             "/apis/networking.istio.io/{}{scope}/virtualservices?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={SECONDS}",
             VERSIONS[self.version.get()]
         );
-        path += &selector.map(|selector| format!("&labelSelector={}", super::read::encode(selector))).unwrap_or_default();
+        path += &selector.map(|selector| format!("&labelSelector={}", crate::web::encoded(selector))).unwrap_or_default();
         let request =
             self.begin(&Method::GET, &path).await?.header(http::header::ACCEPT, "application/json").body(Full::default());
         let request = request.map_err(|error| Error::failed(error.to_string()))?;

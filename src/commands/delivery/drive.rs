@@ -50,8 +50,9 @@ pub struct Driver<'a> {
     pub lease: Lease,
     /// Whether to wait for approvals.
     pub waits: bool,
-    /// Until when to wait for a person, or for a server that does not answer.
-    pub deadline: Instant,
+    /// How long to wait at a time for a person, or for a server that does not answer: a way back that is due after an hour
+    /// has as much of it as the first step.
+    pub patience: Duration,
     /// What people see of it.
     pub teller: Teller<'a>,
     /// Who else is told of it.
@@ -88,9 +89,8 @@ impl<'a> Driver<'a> {
     pub fn new(way: &Way<'a>, kept: Kept, lease: Lease, announcer: Announcer<'a>) -> Self {
         let run = RefCell::new(kept.run.clone());
         let teller = Teller::new(way.context, &kept.run);
-        let Way { context, settings, cluster, waits, timeout } = *way;
-        let deadline = Instant::now() + timeout;
-        Self { context, settings, cluster, kept, lease, waits, deadline, teller, announcer, run, verdict: Cell::new(None) }
+        let Way { context, settings, cluster, waits, timeout: patience } = *way;
+        Self { context, settings, cluster, kept, lease, waits, patience, teller, announcer, run, verdict: Cell::new(None) }
     }
 
     /// The run as it stands.
@@ -143,11 +143,11 @@ impl<'a> Driver<'a> {
                 self.verdict.set(Some(Instant::now()));
             }
             self.run.borrow_mut().done(step, outcome.clone(), &stamp(now));
-            self.save().await?;
             let (run, took) = (self.run(), began.elapsed());
-            self.teller.phase(&run, index, phase, &outcome, took);
             // Nothing comes before a way back: who is told of it is told when it is over.
             let back = matches!(run.next(), Step::Do(_, Phase::Reroute));
+            self.keep(index).await?;
+            self.teller.phase(&run, index, phase, &outcome, took);
             late.push((run, index, phase, outcome, took));
             if !back {
                 for (run, index, phase, outcome, took) in late.drain(..) {
@@ -162,6 +162,18 @@ impl<'a> Driver<'a> {
         self.kept.save(self.cluster, &run).await
     }
 
+    /// Keeps the state behind a step. A way back does not hang on it, nor does the end; only whoever drives the run now is
+    /// not to be disturbed.
+    async fn keep(&self, index: usize) -> Result<()> {
+        let Err(error) = self.save().await else { return Ok(()) };
+        let onward = !matches!(self.run.borrow().next(), Step::Nothing | Step::Do(_, Phase::Reroute | Phase::Restore));
+        if onward || error.kind == Kind::Conflict {
+            return Err(self.standing(error));
+        }
+        self.teller.line(index, &format!("warning: the state of the run is not kept: {}", error.message));
+        Ok(())
+    }
+
     /// Changes the state of a stage, and keeps it.
     async fn note(&self, index: usize, change: impl FnOnce(&mut StageRun)) -> Result<()> {
         if let Some(stage) = self.run.borrow_mut().stages.get_mut(index) {
@@ -172,13 +184,14 @@ impl<'a> Driver<'a> {
 
     /// Performs a step; where nobody answers, again and again until the deadline. What else goes wrong is how it ended.
     async fn persistently(&self, index: usize, phase: Phase) -> Result<Outcome> {
+        let deadline = Instant::now() + self.patience;
         let mut said = false;
         loop {
             match self.perform(index, phase).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(error) if matches!(error.kind, Kind::Waiting) => return Err(error),
                 Err(error) if error.kind == Kind::Unreachable => {
-                    if Instant::now() + AGAIN >= self.deadline {
+                    if Instant::now() + AGAIN >= deadline {
                         return Err(self.standing(error));
                     }
                     if !said {
@@ -250,6 +263,9 @@ impl<'a> Driver<'a> {
     async fn deploy(&self, index: usize) -> Result<Outcome> {
         let (before, run) = (self.before(index)?, self.run());
         let stage = &run.stages[index];
+        if let Some(why) = look::busy(self.cluster, &run, stage).await? {
+            return Ok(Outcome::Failed(why));
+        }
         let wanted = Wanted { namespace: &stage.namespace, before: &before, image: &run.image, pods: before.scale };
         let pods = self.roll(index, &wanted).await?;
         let version = version(&run.image);
@@ -264,6 +280,9 @@ impl<'a> Driver<'a> {
     async fn restore(&self, index: usize) -> Result<Outcome> {
         let (before, run) = (self.before(index)?, self.run());
         let stage = &run.stages[index];
+        if let Some(why) = look::busy(self.cluster, &run, stage).await? {
+            return Ok(Outcome::Failed(format!("{why}; {} is left as it is", before.deployment)));
+        }
         let wanted = Wanted { namespace: &stage.namespace, before: &before, image: &before.image, pods: before.replicas };
         self.roll(index, &wanted).await?;
         let pods = if before.replicas == 0 { ", asleep" } else { "" };
@@ -358,8 +377,7 @@ impl<'a> Driver<'a> {
         let earlier = gate::earlier(&runs, &run, stage);
         let answer = gate::ask(self.context, self.settings, (&run, stage, gate, &earlier), after, deadline, &say).await?;
         if let Some(evaluation) = &answer.evaluation {
-            let evidence = serde_json::to_value(evaluation).unwrap_or_default();
-            self.run.borrow_mut().stages[index].evidence = Some(evidence);
+            self.run.borrow_mut().stages[index].evidence = Some(gate::evidence(evaluation));
         }
         Ok(answer.outcome)
     }
@@ -371,6 +389,7 @@ impl<'a> Driver<'a> {
 
     /// Waits for a person.
     async fn approval(&self, index: usize) -> Result<Outcome> {
+        let deadline = Instant::now() + self.patience;
         let mut said = false;
         loop {
             let words = self.kept.listen(self.cluster).await?;
@@ -379,7 +398,7 @@ impl<'a> Driver<'a> {
                 self.run.borrow_mut().stages[index].approved = Some(who.clone());
                 return Ok(Outcome::Done(format!("approved by {who}")));
             }
-            if Instant::now() + LISTEN >= self.deadline {
+            if Instant::now() + LISTEN >= deadline {
                 return Err(self.waiting(index));
             }
             if !said {

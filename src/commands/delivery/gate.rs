@@ -16,6 +16,7 @@ use crate::core::gate::{self, legacy};
 use crate::core::object::Object;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ const FILES: [(&str, Option<&str>); 5] = [
 
 /// The pause between two looks while too little is known.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// The evidence of a stage takes no more room than this in the state of its run.
+const MOST_BYTES: usize = 100_000;
 
 /// The window of a stage without tests where the shipyard says none.
 const WINDOW: u64 = 60;
@@ -115,6 +119,23 @@ pub fn earlier(runs: &[Kept], run: &Run, stage: &StageRun) -> Vec<Previous> {
         (evaluation.verdict != Verdict::Inconclusive).then(|| Previous::of(short(&other.id), &evaluation))
     });
     evidence.collect()
+}
+
+/// What is kept of an evaluation: all of it, or where it rests on very many samples the grades without them. A run's
+/// ConfigMap holds a megabyte, and a state that cannot be kept is a run that cannot be resumed.
+pub fn evidence(evaluation: &Evaluation) -> Value {
+    let mut evidence = serde_json::to_value(evaluation).unwrap_or_default();
+    if evidence.to_string().len() > MOST_BYTES {
+        let mut slight = evaluation.clone();
+        slight.basis.evidence.answers.clear();
+        for one in &mut slight.indicators {
+            one.values.clear();
+            one.breaches.clear();
+        }
+        slight.notes.push("its samples were too many to be kept".into());
+        evidence = serde_json::to_value(&slight).unwrap_or_default();
+    }
+    evidence
 }
 
 /// How long the window of a stage's evaluation is by now.
@@ -260,5 +281,20 @@ mod tests {
         for (time, errors) in [(None, None), (Some("412"), None), (Some("NaN"), Some("0.4"))] {
             assert_eq!(outcome(time, errors), None, "{time:?} {errors:?}");
         }
+    }
+
+    #[test]
+    fn evidence_that_is_too_large_is_kept_without_its_samples() {
+        let gate = gate::Gate::parse("perfspec.json", PERFSPEC).expect("a gate");
+        let samples =
+            |id: &str| Answer::new(id, (0..5000).map(|at| Sample::of(format!(r#"{{"pod": "carts-{at}"}}"#), 0.4)).collect());
+        let of = |answers| gate.grade(Evidence { answers, ..Evidence::default() });
+        let large = of(vec![samples("time"), samples("errors")]);
+        let kept = evidence(&large);
+        assert!(kept.to_string().len() <= MOST_BYTES, "{}", kept.to_string().len());
+        let again: Evaluation = serde_json::from_value(kept).expect("an evaluation");
+        assert_eq!((again.verdict, again.score), (large.verdict, large.score));
+        let small = of(vec![Answer::new("time", vec![Sample::of("{}", 1)])]);
+        assert_eq!(evidence(&small), serde_json::to_value(&small).expect("JSON"));
     }
 }

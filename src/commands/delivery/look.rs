@@ -93,6 +93,25 @@ pub async fn service(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<S
     Ok(service)
 }
 
+/// Why the deployment that is to get the version, or to be put back, is not to be touched: somebody gave it traffic since
+/// the run looked, perhaps while nobody drove it.
+///
+/// # Errors
+/// As [`service`].
+pub async fn busy(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<Option<String>> {
+    let Some(to) = stage.before.as_ref().and_then(|before| before.to.as_deref()) else { return Ok(None) };
+    let service = service(cluster, run, stage).await?;
+    let moved = service.routes().find(|chosen| {
+        let route = &chosen.route;
+        route.destinations().len() > 1 && route.find(to).is_ok_and(|place| route.destinations()[place].weight.value() > 0)
+    });
+    let Some(moved) = moved else { return Ok(None) };
+    let writer = service.objects[moved.object].writer.as_ref();
+    let who = writer.map_or("somebody else", |writer| &writer.manager);
+    let weights = crate::ui::weights_of(&moved.route.weights());
+    Ok(Some(format!("{who} gave {to} traffic meanwhile: {weights}")))
+}
+
 fn not_onboarded(run: &Run, stage: &StageRun) -> Error {
     let message =
         format!("stage {} of {} has no service `{}` (namespace {})", stage.stage, run.project, run.service, stage.namespace);

@@ -9,7 +9,7 @@ use super::tell;
 use super::{gate, look};
 use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
-use crate::commands::Context;
+use crate::commands::{Context, evaluate};
 use crate::core::delivery::image::Image;
 use crate::core::delivery::project::named;
 use crate::core::delivery::run::{Gate, Phase, Place, Run, StagePlan, StageRun, Status, Terms};
@@ -202,18 +202,21 @@ async fn preflight(way: &Way<'_>, project: &Project, run: &Run) -> Result<Vec<St
     });
     let stages = try_join_all(looks).await?;
     let now = Timestamp::now().as_second();
-    let mut asks_cluster = false;
+    let (mut asked, mut sources) = (false, None);
     for stage in &stages {
         if let Some((name, text)) = &stage.plan.tests {
             Suite::parse(name, text)?;
         }
         if let Some(gate) = &stage.plan.gate {
             let question = gate::question(run, stage, gate, &[], way.settings)?;
-            question.queries(Window::new(now - 60, now)?)?;
-            asks_cluster |= run.terms.prometheus.is_none();
+            let queries = question.queries(Window::new(now - 60, now)?)?;
+            asked |= matches!(gate, Gate::Require(_)) || queries.iter().any(|(_, query)| query.is_of_prometheus());
+            sources = Some(question.sources);
         }
     }
-    if asks_cluster && way.cluster.prometheus().await?.is_none() {
+    if let Some(sources) = sources.filter(|_| asked)
+        && !evaluate::knows_prometheus(way.cluster, &sources).await?
+    {
         return Err(Error::not_found("no Prometheus was found in the cluster at the usual places, and the gates need one")
             .hint("name it: `--prometheus URL`"));
     }

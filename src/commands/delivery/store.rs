@@ -9,7 +9,7 @@ use crate::core::delivery::run::Run;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// The label of a run's ConfigMap with the run's id.
@@ -33,6 +33,8 @@ pub struct Kept {
     /// Its state.
     pub run: Run,
     writes: Cell<u64>,
+    /// The state of a write whose answer was lost: it may have been carried out.
+    unknown: RefCell<Option<String>>,
 }
 
 /// What others left beside a run's state.
@@ -56,7 +58,7 @@ impl Kept {
             "data": {STATE: text(&run), WRITES: "1"},
         });
         match cluster.create(&CONFIG_MAPS, home, object, DryRun::No).await? {
-            Created::New(_) => Ok(Self { home: home.to_owned(), name, run, writes: Cell::new(1) }),
+            Created::New(_) => Ok(Self { home: home.to_owned(), name, run, writes: Cell::new(1), unknown: RefCell::default() }),
             Created::Exists => Err(Error::new(Kind::Conflict, format!("configmap {name} in {home} is there already"))),
         }
     }
@@ -66,25 +68,37 @@ impl Kept {
     /// # Errors
     /// `Conflict` where somebody else drives the run meanwhile; as the API server says.
     pub async fn save(&self, cluster: &Cluster, run: &Run) -> Result<()> {
-        let (old, new) = (self.writes.get(), self.writes.get() + 1);
-        let mut patch = Patch::default();
-        patch.guard(["data", WRITES], json!(old.to_string()));
-        patch.set(["data", WRITES], json!(new.to_string())).set(["data", STATE], json!(text(run)));
-        match cluster.edit(&CONFIG_MAPS, &self.home, &self.name, &patch, DryRun::No).await? {
-            Patched::Done(_) => {}
-            Patched::Unanswered(error) => return Err(error),
-            Patched::Refused(_) => {
-                // A first try may have been carried out and its answer lost.
-                let now = cluster.object(&CONFIG_MAPS, &self.home, &self.name).await?;
-                if !now.is_some_and(|now| patch.is_in(&now)) {
-                    let message = format!("somebody else drives the run {} meanwhile", short(&run.id));
-                    return Err(Error::new(Kind::Conflict, message)
-                        .hint(format!("`tidegate get runs --project {}` says how it stands", run.project)));
+        loop {
+            let (old, new) = (self.writes.get(), self.writes.get() + 1);
+            let mut patch = Patch::default();
+            patch.guard(["data", WRITES], json!(old.to_string()));
+            patch.set(["data", WRITES], json!(new.to_string())).set(["data", STATE], json!(text(run)));
+            match cluster.edit(&CONFIG_MAPS, &self.home, &self.name, &patch, DryRun::No).await? {
+                Patched::Done(_) => {}
+                Patched::Unanswered(error) => {
+                    self.unknown.replace(Some(text(run)));
+                    return Err(error);
+                }
+                Patched::Refused(_) => {
+                    let now = cluster.object(&CONFIG_MAPS, &self.home, &self.name).await?.unwrap_or_default();
+                    let kept = now.pointer(&format!("/data/{STATE}")).and_then(Value::as_str).map(str::to_owned);
+                    // A try may have been carried out and its answer lost: this one, or the one before.
+                    if !patch.is_in(&now) {
+                        let lost = self.unknown.take();
+                        if lost.is_none() || lost != kept {
+                            let message = format!("somebody else drives the run {} meanwhile", short(&run.id));
+                            return Err(Error::new(Kind::Conflict, message)
+                                .hint(format!("`tidegate get runs --project {}` says how it stands", run.project)));
+                        }
+                        self.writes.set(new);
+                        continue;
+                    }
                 }
             }
+            self.unknown.take();
+            self.writes.set(new);
+            return Ok(());
         }
-        self.writes.set(new);
-        Ok(())
     }
 
     /// What others left beside the state.
@@ -176,6 +190,7 @@ fn read(home: &str, map: &Value) -> Option<Kept> {
         name: map.pointer("/metadata/name")?.as_str()?.to_owned(),
         run: serde_json::from_str(data(STATE)?).ok()?,
         writes: Cell::new(data(WRITES)?.parse().ok()?),
+        unknown: RefCell::default(),
     })
 }
 

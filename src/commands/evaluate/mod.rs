@@ -28,7 +28,7 @@ pub use question::Sources;
 use question::{Question, Span};
 use report::conclude;
 use sides::Sides;
-pub use source::{DYNATRACE_SECRET, PROMETHEUS_SECRET, reachable};
+pub use source::{DYNATRACE_SECRET, PROMETHEUS_SECRET, knows_prometheus, reachable};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 
 use super::evaluation::Sample;
 use super::jsonpath;
+use crate::core::duration;
 use crate::core::lint::{Findings, join};
 use crate::core::yaml;
 use serde_json::{Map, Value};
@@ -74,15 +75,8 @@ impl Web {
 /// The key `timeout` of a source: `10s`, or seconds.
 pub(super) fn timeout(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Option<Duration> {
     let written = map.get("timeout").and_then(yaml::scalar)?;
-    let (digits, unit) = match written.strip_suffix("ms") {
-        Some(digits) => (digits, 1e-3),
-        None => match written.strip_suffix('m') {
-            Some(digits) => (digits, 60.0),
-            None => (written.trim_end_matches('s'), 1.0),
-        },
-    };
-    let span = digits.parse::<f64>().ok().and_then(|count| Duration::try_from_secs_f64(count * unit).ok());
-    let span = span.filter(|span| !span.is_zero());
+    let seconds = |count: f64| Duration::try_from_secs_f64(count).ok();
+    let span = written.parse().map_or_else(|_| duration::parse(&written).ok(), seconds).filter(|span| !span.is_zero());
     if span.is_none() {
         found.error(join(at, "timeout"), format!("`{}` is not a length of time: `10s`", written.escape_debug()));
     }

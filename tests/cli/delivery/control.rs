@@ -210,3 +210,54 @@ fn traffic_that_somebody_else_moves_is_not_moved_on() {
     assert!(output.stderr.contains("tidegate-tests moved the traffic meanwhile: blue 100, green 0"), "{output}");
     assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
 }
+
+/// Somebody gives the colour traffic while nobody drives: what runs there serves people now.
+#[test]
+fn a_colour_that_was_given_traffic_meanwhile_is_not_touched() {
+    let sandbox = sockshop();
+    let run = send("0.6.2-unready", "--stage staging --until staging").on(&sandbox);
+    let child = background(&run);
+    until(&sandbox, "running", "deploy");
+    eventually("the image is set", || (image(&sandbox, "sockshop-staging", "carts-green") == "0.6.2-unready").then_some(()));
+    interrupt(&child);
+    assert_eq!(finish(child).status, Some(130));
+    tidegate("shift carts -n sockshop-staging --weights blue=50,green=50 --force").on(&sandbox).succeeds();
+    let requests = sandbox.requests_of(|| {
+        let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
+        assert_eq!(resumed.status, Some(1), "{resumed}");
+        assert!(resumed.stderr.contains("tidegate gave green traffic meanwhile: blue 50, green 50"), "{resumed}");
+        assert!(resumed.stderr.contains("carts-green is left as it is"), "{resumed}");
+    });
+    assert!(!requests.lines().any(|line| line.starts_with("PATCH") && line.contains("/deployments/")), "{requests}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [50, 50]);
+}
+
+#[test]
+fn a_way_back_does_not_hang_on_the_record() {
+    let sandbox = sockshop();
+    let flags = "--stage staging --until staging --share 10 --prometheus http://127.0.0.1:9 --evaluation-timeout 4s";
+    let run = send("0.6.2", flags).on(&sandbox);
+    let child = background(&run);
+    until(&sandbox, "running", "evaluate");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [90, 10]);
+    let maps = sandbox.rest.get("/api/v1/namespaces/sockshop-dev/configmaps?labelSelector=tidegate%2Frun").ok();
+    let name = maps["items"][0]["metadata"]["name"].as_str().expect("a name");
+    sandbox.rest.delete(&format!("/api/v1/namespaces/sockshop-dev/configmaps/{name}")).ok();
+    let output = finish(child);
+    assert_eq!(output.status, Some(12), "{output}");
+    assert!(output.stderr.contains("warning: the state of the run is not kept"), "{output}");
+    assert_eq!(sandbox.weights("sockshop-staging", "carts", 0), [100, 0]);
+}
+
+/// A Prometheus that the settings name is one: the cluster need not have its own.
+#[test]
+fn the_settings_say_where_prometheus_is() {
+    let sandbox = sockshop();
+    sandbox.rest.delete("/api/v1/namespaces/monitoring/services/prometheus-service").ok();
+    let refused = send("0.6.2", "--dry-run").on(&sandbox).run();
+    assert_eq!(refused.status, Some(5), "{refused}");
+    assert!(refused.stderr.contains("no Prometheus was found"), "{refused}");
+    let run = send("0.6.2", "--dry-run").on(&sandbox);
+    std::fs::write(run.home().join("tidegate.yaml"), "prometheus: http://127.0.0.1:9\n").expect("a file");
+    run.succeeds();
+}

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 pub use dynatrace::SECRET as DYNATRACE_SECRET;
 use futures_util::StreamExt as _;
 use prometheus::Client;
-pub use prometheus::SECRET as PROMETHEUS_SECRET;
+pub use prometheus::{SECRET as PROMETHEUS_SECRET, known as knows_prometheus};
 use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;

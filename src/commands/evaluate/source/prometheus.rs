@@ -106,6 +106,14 @@ impl Client {
     }
 }
 
+/// Whether it is known where it is: named, kept in the namespace's Secret, or to be found in the cluster.
+///
+/// # Errors
+/// As the API server says.
+pub async fn known(cluster: &Cluster, sources: &Sources) -> Result<bool> {
+    Ok(sources.prometheus.is_some() || kept(cluster, &sources.access).await?.is_some() || cluster.prometheus().await?.is_some())
+}
+
 /// The one that the namespace's Secret names. Who may not read Secrets has none.
 async fn kept(cluster: &Cluster, access: &Access) -> Result<Option<Direct>> {
     let secret = match cluster.object(&SECRETS, &cluster.namespace, SECRET).await {

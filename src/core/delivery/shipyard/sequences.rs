@@ -5,6 +5,7 @@
 
 use super::read::{approvers, deployment, named, test};
 use super::{Approval, Approver, Stage, Strategy, TestStrategy};
+use crate::core::duration;
 use crate::core::lint::{Findings, join};
 use crate::core::yaml;
 use serde_json::{Map, Value};
@@ -302,22 +303,7 @@ fn entrance(at: usize, delivery: &Delivery<'_>, stage: &mut Stage, found: &mut F
     }
 }
 
-/// A Go duration in whole seconds: `90s`, `1h30m`, `5m`.
+/// A duration in whole seconds: `90s`, `1h30m`, `5m`.
 fn seconds(text: &str) -> Option<u64> {
-    let (mut total, mut number) = (0_u64, String::new());
-    for letter in text.chars() {
-        let unit = match letter {
-            '0'..='9' => {
-                number.push(letter);
-                continue;
-            }
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            _ => return None,
-        };
-        total = number.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(total)?;
-        number.clear();
-    }
-    (number.is_empty() && total > 0).then_some(total)
+    duration::parse(text).ok().map(|span| span.as_secs()).filter(|seconds| *seconds > 0)
 }
