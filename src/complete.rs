@@ -2,6 +2,7 @@
 //!
 //! The cluster gets one second, and silence is the answer to every failure: a completion must not disturb a prompt.
 
+use crate::cli::{Deferred, History, Promote, Rollback, Shift, Status};
 use crate::cluster::{Cluster, Options};
 use crate::core::host::ServiceRef;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers and ends the process if a shell asks; must come first in `main`, before any thread.
 pub fn answer_shell() {
-    CompleteEnv::with_factory(command).var(VARIABLE).complete();
+    CompleteEnv::with_factory(|| command(&typed())).var(VARIABLE).complete();
 }
 
 /// The candidates for the last of `words` (without the program's name), one a line as kubectl wants them from
@@ -26,7 +27,7 @@ pub fn for_kubectl(words: Vec<OsString>) -> String {
     let mut line = vec![OsString::from("tidegate")];
     line.extend(words);
     let last = line.len() - 1;
-    let candidates = clap_complete::engine::complete(&mut command(), line, last, None).unwrap_or_default();
+    let candidates = clap_complete::engine::complete(&mut command(&line), line, last, None).unwrap_or_default();
     let mut text = String::new();
     for candidate in candidates {
         let help = candidate.get_help().map(|help| format!("\t{help}")).unwrap_or_default();
@@ -35,20 +36,42 @@ pub fn for_kubectl(words: Vec<OsString>) -> String {
     text + ":4\n"
 }
 
-/// The command line, with the names that only the cluster knows.
-fn command() -> clap::Command {
+/// The command line, with the names that only the cluster knows. Commands that are not among the words typed
+/// have no flags: the engine takes all that there is apart before it answers.
+fn command(words: &[OsString]) -> clap::Command {
+    let named = |name: &str| words.iter().any(|word| word == name);
     let mut command = crate::command();
-    for name in ["shift", "promote", "rollback", "status"] {
-        command = command.mut_subcommand(name, |sub| sub.mut_arg("services", |arg| arg.add(ArgValueCandidates::new(services))));
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let flags: Option<fn(clap::Command) -> clap::Command> = match name.as_str() {
+            _ if !named(&name) => Some(|sub| sub),
+            "shift" => Some(|sub| with_services(Deferred::<Shift>::augmented(sub))),
+            "promote" => Some(|sub| with_destinations(with_services(Deferred::<Promote>::augmented(sub)))),
+            "rollback" => Some(|sub| with_destinations(with_services(Deferred::<Rollback>::augmented(sub)))),
+            "status" => Some(|sub| with_services(Deferred::<Status>::augmented(sub))),
+            "history" => Some(|sub| {
+                Deferred::<History>::augmented(sub).mut_arg("service", |arg| arg.add(ArgValueCandidates::new(services)))
+            }),
+            _ => None,
+        };
+        if let Some(flags) = flags {
+            command = command.mut_subcommand(name, |sub| sub.defer(flags));
+        }
     }
-    command = command.mut_subcommand("history", |sub| sub.mut_arg("service", |arg| arg.add(ArgValueCandidates::new(services))));
-    for name in ["promote", "rollback"] {
-        command = command.mut_subcommand(name, |sub| sub.mut_arg("to", |arg| arg.add(ArgValueCandidates::new(destinations))));
+    if named("help") {
+        command = command.mut_subcommand("help", |sub| sub.mut_arg("topic", |arg| arg.add(ArgValueCandidates::new(topics))));
     }
-    command = command.mut_subcommand("help", |sub| sub.mut_arg("topic", |arg| arg.add(ArgValueCandidates::new(topics))));
     command
         .mut_arg("namespace", |arg| arg.add(ArgValueCandidates::new(namespaces)))
         .mut_arg("context", |arg| arg.add(ArgValueCandidates::new(contexts)))
+}
+
+fn with_services(command: clap::Command) -> clap::Command {
+    command.mut_arg("services", |arg| arg.add(ArgValueCandidates::new(services)))
+}
+
+fn with_destinations(command: clap::Command) -> clap::Command {
+    command.mut_arg("to", |arg| arg.add(ArgValueCandidates::new(destinations)))
 }
 
 fn services() -> Vec<CompletionCandidate> {

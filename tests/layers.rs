@@ -376,12 +376,13 @@ fn the_layers_hold() {
     assert!(wrong.is_empty(), "the layers do not hold (src/lib.rs says what they are):\n{wrong}");
 }
 
+/// The sources of the program, which its build script is not part of.
 fn each_source(folder: &Path, see: &mut dyn FnMut(&str, &str)) {
     for entry in fs::read_dir(folder).expect("read src/") {
         let path = entry.expect("read src/").path();
         if path.is_dir() {
             each_source(&path, see);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("src/build.rs") {
             let file = path.strip_prefix(within("")).expect("a file of the repository").to_string_lossy().replace('\\', "/");
             see(&file, &fs::read_to_string(&path).expect("a source file"));
         }

@@ -78,19 +78,19 @@ pub enum Color {
 pub enum Command {
     /// Set the weights of a service's routes
     #[command(long_about = help::SHIFT)]
-    Shift(Shift),
+    Shift(Box<Deferred<Shift>>),
     /// Give the candidate everything
     #[command(long_about = help::PROMOTE)]
-    Promote(Promote),
+    Promote(Box<Deferred<Promote>>),
     /// Put traffic back as it was before the release began
     #[command(long_about = help::ROLLBACK)]
-    Rollback(Rollback),
+    Rollback(Box<Deferred<Rollback>>),
     /// Show what is routed where
     #[command(long_about = help::STATUS)]
-    Status(Status),
+    Status(Box<Deferred<Status>>),
     /// Show the recorded changes of a service
     #[command(long_about = help::HISTORY)]
-    History(History),
+    History(Box<Deferred<History>>),
     /// Grade a version by its metrics
     #[command(long_about = help::EVALUATE)]
     Evaluate(Box<Deferred<Evaluate>>),
@@ -201,7 +201,7 @@ impl<T: Args> Args for Deferred<T> {
 
 impl<T: Args> Deferred<T> {
     /// With the flags, and what the command says about itself: the type's own words would come after it.
-    fn augmented(command: clap::Command) -> clap::Command {
+    pub fn augmented(command: clap::Command) -> clap::Command {
         let about = command.get_about().cloned().unwrap_or_default();
         let long = command.get_long_about().cloned().unwrap_or_default();
         T::augment_args(command).about(about).long_about(long)

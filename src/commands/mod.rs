@@ -124,11 +124,11 @@ fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()>
 
 async fn dispatch(context: &Context, command: Command) -> Result<()> {
     match command {
-        Command::Shift(arguments) => change::shift(context, arguments).await,
-        Command::Promote(arguments) => change::promote(context, arguments).await,
-        Command::Rollback(arguments) => change::rollback(context, arguments).await,
-        Command::Status(arguments) => status::run(context, arguments).await,
-        Command::History(arguments) => history::run(context, arguments).await,
+        Command::Shift(arguments) => change::shift(context, arguments.0).await,
+        Command::Promote(arguments) => change::promote(context, arguments.0).await,
+        Command::Rollback(arguments) => change::rollback(context, arguments.0).await,
+        Command::Status(arguments) => status::run(context, arguments.0).await,
+        Command::History(arguments) => history::run(context, arguments.0).await,
         Command::Evaluate(arguments) => evaluate::run(context, arguments.0).await,
         Command::Send(nested) => delivery::send(context, nested.0.command).await,
         Command::Trigger(nested) => match nested.0.command {
