@@ -37,30 +37,27 @@ pub fn for_kubectl(words: Vec<OsString>) -> String {
 }
 
 /// The command line, with the names that only the cluster knows. Commands that are not among the words typed
-/// have no flags: the engine takes all that there is apart before it answers.
+/// have no flags, and where none is named nothing is handed down to them: the engine takes all that there is apart before
+/// it answers.
 fn command(words: &[OsString]) -> clap::Command {
     let named = |name: &str| words.iter().any(|word| word == name);
     let mut command = crate::command();
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    for name in names {
-        let flags: Option<fn(clap::Command) -> clap::Command> = match name.as_str() {
-            _ if !named(&name) => Some(|sub| sub),
-            "shift" => Some(|sub| with_services(Deferred::<Shift>::augmented(sub))),
-            "promote" => Some(|sub| with_destinations(with_services(Deferred::<Promote>::augmented(sub)))),
-            "rollback" => Some(|sub| with_destinations(with_services(Deferred::<Rollback>::augmented(sub)))),
-            "status" => Some(|sub| with_services(Deferred::<Status>::augmented(sub))),
-            "history" => Some(|sub| {
-                Deferred::<History>::augmented(sub).mut_arg("service", |arg| arg.add(ArgValueCandidates::new(services)))
-            }),
-            _ => None,
-        };
-        if let Some(flags) = flags {
-            command = command.mut_subcommand(name, |sub| sub.defer(flags));
-        }
+    if command.get_subcommands().all(|sub| !named(sub.get_name())) {
+        command = command.mut_args(|flag| flag.global(false));
     }
-    if named("help") {
-        command = command.mut_subcommand("help", |sub| sub.mut_arg("topic", |arg| arg.add(ArgValueCandidates::new(topics))));
-    }
+    command = command.mut_subcommands(|sub| match sub.get_name() {
+        name if !named(name) => sub.defer(|sub| sub),
+        "shift" => sub.defer(|sub| with_services(Deferred::<Shift>::augmented(sub))),
+        "promote" => sub.defer(|sub| with_destinations(with_services(Deferred::<Promote>::augmented(sub)))),
+        "rollback" => sub.defer(|sub| with_destinations(with_services(Deferred::<Rollback>::augmented(sub)))),
+        "status" => sub.defer(|sub| with_services(Deferred::<Status>::augmented(sub))),
+        "history" => sub.defer(|sub| {
+            let services = ArgValueCandidates::new(services);
+            Deferred::<History>::augmented(sub).mut_arg("service", |arg| arg.add(services))
+        }),
+        "help" => sub.mut_arg("topic", |arg| arg.add(ArgValueCandidates::new(topics))),
+        _ => sub,
+    });
     command
         .mut_arg("namespace", |arg| arg.add(ArgValueCandidates::new(namespaces)))
         .mut_arg("context", |arg| arg.add(ArgValueCandidates::new(contexts)))
