@@ -222,8 +222,12 @@ Exit code 0 passes; JMeter's `summary =` line is counted against allowedErrors.
 Variables: TARGET_URL, SERVER_URL (host), SERVER_PORT, CHECK_PATH, PROJECT,
 STAGE, SERVICE, NAMESPACE, IMAGE, TAG, VUCount, LoopCount, ThinkTime, DT_LTN.
 A command reaches the version by a port on 127.0.0.1 that is open while it runs
-and passes requests on; a Job by its address in the cluster. Where the mesh lets
-in no plain text (STRICT), use `through: ingress`.
+and passes requests on; a Job by its address in the cluster.
+
+Where the mesh lets in no plain text (a PeerAuthentication that is STRICT), pods
+can only be asked `through: ingress`, with the traffic that they have: a
+blue/green stage then needs `--share` or `--keptn-order`, and its smoke test is
+left out. What cannot reach the version is refused before anything is touched.
 ";
 
 const DELIVERY: &str = "\
@@ -495,6 +499,14 @@ rules:
   verbs: [get, create, patch]
 - apiGroups: [\"\"]
   resources: [pods/proxy, services/proxy]
+  verbs: [get, create]
+# whether the mesh lets tests in; in istio-system, too
+- apiGroups: [security.istio.io]
+  resources: [peerauthentications]
+  verbs: [list]
+# what a chart's pods need
+- apiGroups: [\"\"]
+  resources: [serviceaccounts, secrets, persistentvolumeclaims]
   verbs: [get, create]
 # tests that are a Job
 - apiGroups: [batch]

@@ -327,6 +327,7 @@ impl<'a> Driver<'a> {
             service: &run.service,
             deployment: &before.deployment,
             image: &image,
+            idle: before.to.is_some(),
         };
         let suite = stage.plan.tests.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
         let deadline = Instant::now() + Duration::from_secs(run.terms.tests);

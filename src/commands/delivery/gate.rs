@@ -29,6 +29,11 @@ const FILES: [(&str, Option<&str>); 5] = [
     ("metrictemplate.yaml", None),
 ];
 
+/// Whether a file of this name is read for a gate.
+pub fn reads(name: &str) -> bool {
+    FILES.iter().any(|(file, beside)| *file == name || *beside == Some(name))
+}
+
 /// The pause between two looks while too little is known.
 const LOOK: Duration = Duration::from_secs(5);
 

@@ -3,6 +3,7 @@
 mod announce;
 mod apply;
 mod blueprints;
+mod chart;
 pub(super) mod control;
 mod create;
 mod delete;
@@ -17,6 +18,7 @@ mod look;
 mod notify;
 mod onboard;
 pub(super) mod project;
+mod reach;
 mod resources;
 mod rollout;
 pub(super) mod send;

@@ -1,5 +1,6 @@
 //! Runs a stage's tests: finds the way to the version, asks, counts, reports.
 
+use super::reach;
 use super::target::{self, Version};
 use crate::cluster::{Cluster, PODS, Place, SERVICES, ServicePort};
 use crate::commands::Context;
@@ -41,12 +42,31 @@ pub async fn test(
         None => Suite::built_in(),
     };
     let plan = match which {
-        Which::Smoke => Some(suite.smoke()),
+        Which::Smoke => smoke(context, cluster, version, &suite).await,
         Which::Of(strategy) => suite.plan(strategy).cloned(),
     };
     let Some(plan) = plan else { return Ok(None) };
     let target = target::find(cluster, version, plan.through == Through::Ingress).await?;
     run(context, cluster, &plan, &target, deadline).await.map(Some)
+}
+
+/// The smoke test asks the version's own pods, unless the mesh lets nobody in: then it goes through the ingress, too, and a
+/// version without traffic cannot be asked.
+async fn smoke(context: &Context, cluster: &Cluster, version: Version<'_>, suite: &Suite) -> Option<TestPlan> {
+    let plan = suite.smoke();
+    if !suite.is_by_ingress() || plan.work == Work::Nothing {
+        return Some(plan);
+    }
+    let policies = reach::policies(cluster, std::iter::once(version.namespace)).await;
+    match reach::closed(cluster, &policies, version.namespace, version.deployment, version.service).await {
+        None => Some(plan),
+        Some(_) if !version.idle => Some(TestPlan { through: Through::Ingress, ..plan }),
+        Some(policy) => {
+            let why = format!("PeerAuthentication {policy} is STRICT");
+            context.ui.say(&format!("    not asked: no way leads to a version without traffic ({why})\n"));
+            None
+        }
+    }
 }
 
 /// Runs a test until `deadline`. What the version does wrong is in the report.

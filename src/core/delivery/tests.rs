@@ -259,6 +259,11 @@ impl Suite {
         }
     }
 
+    /// Whether all but the smoke test go through the ingress.
+    pub fn is_by_ingress(&self) -> bool {
+        self.functional.through == Through::Ingress
+    }
+
     /// What a version must answer before it is given traffic: the health check, and the checks unless a program does them.
     /// Its own pods are asked, whatever the tests ask: nobody else leads to a version without traffic.
     pub fn smoke(&self) -> TestPlan {
