@@ -213,7 +213,8 @@ A tests.yaml says how a stage tests a version; `add-resource` keeps it.
 
 These values of users, loops, think and allowedErrors hold where none are given,
 and without a file /health is asked. In a section or for both:
-  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL)]
+  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL),
+            -JSERVER_PORT=$(SERVER_PORT), -JVUCount=$(VUCount)]
   command: k6 run load.js               a line for the shell
   job: {image: k6:1, command: [k6, run], env: {A: b}, keep: true}
   functional: none                      not at all

@@ -6,6 +6,7 @@ use crate::core::delivery::pod;
 use crate::core::delivery::run::{Place, Run, StageRun};
 use crate::core::delivery::tests::{Suite, Through, Work};
 use crate::error::{Error, Result};
+use crate::probe;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -50,6 +51,11 @@ pub async fn check(cluster: &Cluster, run: &Run, stage: &StageRun, suite: &Suite
         return Err(Error::usage(message)
             .hint("give it some of it before the tests, or all: `--share 50`, `--keptn-order`")
             .hint("or let them ask its pods: `through: pods` in tests.yaml"));
+    }
+    if let Some(Work::Command(words)) = plan.map(|plan| &plan.work)
+        && let Some(program) = words.first().filter(|program| !program.contains('$') && !probe::is_there(program))
+    {
+        return Err(Error::usage(format!("stage {}: its tests need `{program}`, which is not on this machine", stage.stage)));
     }
     let smoke = suite.smoke();
     let direct = |through: &Through| matches!(through, Through::Pods | Through::Service);

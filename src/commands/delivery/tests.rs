@@ -112,7 +112,7 @@ async fn command(
     };
     let environment = plan.environment(target, &url);
     let words: Vec<String> = words.iter().map(|word| expand(word, &environment)).collect();
-    let say = |line: &str| context.ui.say(&format!("    {}\n", printable(line)));
+    let say = |line: &str| context.ui.say(&format!("{}\n", format!("    {}", printable(line)).trim_end()));
     let program = probe::run(&words, &environment, deadline, &say);
     let pass = way.pass();
     let ended = match &forwarder {

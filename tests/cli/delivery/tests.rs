@@ -98,6 +98,9 @@ fn the_ingress_leads_to_the_version_by_its_public_name() {
 #[test]
 fn a_file_that_is_wrong_is_refused_before_anything_is_touched() {
     let sandbox = plain();
+    let gone = tested(&sandbox, "functional: {command: [no-such-program, -n]}", "");
+    assert_eq!(gone.status, Some(2), "{gone}");
+    assert!(gone.stderr.contains("stage dev: its tests need `no-such-program`, which is not on this machine"), "{gone}");
     let run = tested(&sandbox, "functional: {check: [/carts]}", "");
     assert_eq!(run.status, Some(2), "{run}");
     assert!(run.stderr.contains("tests.yaml:1:14: unknown key `check`; did you mean `checks`?"), "{run}");
