@@ -91,6 +91,16 @@ impl Project {
         object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().expect("an image").to_owned()
     }
 
+    /// Makes the pods of a stage take nothing that comes without a certificate of the mesh.
+    pub fn strict(&self, stage: &str) {
+        let object = json!({
+            "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+            "metadata": {"name": "default"}, "spec": {"mtls": {"mode": "STRICT"}},
+        });
+        let path = format!("/apis/security.istio.io/v1/namespaces/{}/peerauthentications", self.namespace(stage));
+        self.server.rest.post(&path, &object).ok();
+    }
+
     /// What is left of the tests' Jobs in a stage.
     pub fn jobs(&self, stage: &str) -> usize {
         let list = self.server.rest.get(&format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace(stage))).ok();

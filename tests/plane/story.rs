@@ -86,3 +86,23 @@ fn a_job_decides_a_stage() {
     assert!(good.stderr.contains("functional: ended with exit code 0 (carts.tests.yaml)"), "{good}");
     assert_eq!((shop.image("dev", "carts"), shop.jobs("dev")), ("shop/carts:0.6.2".into(), 0));
 }
+
+/// Behind a policy of the mesh that lets in no plain text, the ingress is the way.
+#[test]
+fn a_strict_mesh_is_found_and_asked_through_its_ingress() {
+    let shipyard = "stages:\n- {name: staging, deployment_strategy: blue_green_service, test_strategy: performance}\n";
+    let Some(shop) = Project::open(shipyard, TESTS, "") else { return };
+    shop.strict("staging");
+    let refused = shop.send("0.6.2", "--keptn-order --allow-no-gate");
+    assert_eq!(refused.status, Some(2), "{refused}");
+    let policy = format!("PeerAuthentication {}/default is STRICT", shop.namespace("staging"));
+    assert!(refused.stderr.contains(&policy), "{refused}");
+    assert_eq!(shop.image("staging", "carts-blue"), "shop/carts:0.6.0");
+
+    shop.keeps("tests.yaml", &format!("through: ingress\n{TESTS}"));
+    let sent = shop.send("0.6.2", "--keptn-order --allow-no-gate");
+    assert_eq!(sent.status, Some(0), "{sent}");
+    assert!(sent.stderr.contains("not asked: no way leads to a version without traffic"), "{sent}");
+    assert!(sent.stderr.contains("performance: 7 requests, 0 failed"), "{sent}");
+    assert_eq!(shop.weights("staging", ["blue", "green"]), [100, 0]);
+}
