@@ -58,7 +58,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(cli) => commands::run(cli),
         Err(error) => {
             if let Some(told) = cli::explained(&arguments).filter(|_| error.use_stderr()) {
-                ui::Ui::new(anstream::ColorChoice::Auto, false, false).error(&told);
+                ui::Ui::default().error(&told);
                 return ExitCode::from(told.kind.code());
             }
             // Help and version go to stdout, wrong usage to stderr; a reader that has gone is no failure.

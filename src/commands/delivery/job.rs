@@ -1,6 +1,6 @@
 //! A test as a Kubernetes Job, beside the version.
 
-use super::tests::{now, pods};
+use super::tests::{ingress, now, pods};
 use crate::cluster::{Cluster, Created, DryRun, JOBS, PODS};
 use crate::commands::Context;
 use crate::core::delivery::tests::{Job, Report, Target, TestPlan, Through, job};
@@ -35,6 +35,12 @@ pub async fn run(
             let address = pods(cluster, target).await?.into_iter().find_map(|pod| pod.address);
             format!("http://{}", address.ok_or_else(|| Error::not_found("the version's pods have no address"))?)
         }
+        // A job can set no header: the name that users have must lead there.
+        Through::Ingress => match ingress(target)? {
+            (_, Some(host), address) if address.port == 80 => format!("http://{host}"),
+            (_, Some(host), address) => format!("http://{host}:{}", address.port),
+            (url, None, _) => url,
+        },
         _ => format!("http://{}:{}", target.dns(), target.port),
     };
     let short: String = target.service.chars().take(32).collect();
@@ -48,6 +54,7 @@ pub async fn run(
     let ended = wait(cluster, target, &name, deadline).await;
     let pods = cluster.list(&PODS, Some(&target.namespace), &format!("job-name={name}")).await.unwrap_or_default();
     let output = output(cluster, target, &pods).await;
+    let events = cluster.events(&target.namespace, "Job", &name).await.unwrap_or_default();
     if !work.keep {
         // It goes by itself later where this fails.
         let _ = cluster.delete(&JOBS, &target.namespace, &name).await;
@@ -55,7 +62,10 @@ pub async fn run(
     let failure = match (ended?, job::exit_code(&pods)) {
         (Ok(()), _) => None,
         (Err(_), Some(code)) if code != 0 => Some(format!("ended with exit code {code}")),
-        (Err(why), _) => Some(why),
+        (Err(why), _) => Some(match job::held_up(&pods, &events) {
+            Some(cause) => format!("{why}: {cause}"),
+            None => why,
+        }),
     };
     if failure.is_some() {
         output.iter().for_each(|line| context.ui.say(&format!("    {}\n", printable(line))));

@@ -4,6 +4,7 @@ use super::reach;
 use super::target::{self, Version};
 use crate::cluster::{Cluster, PODS, Place, SERVICES, ServicePort};
 use crate::commands::Context;
+use crate::core::delivery::ingress::Address;
 use crate::core::delivery::pod;
 use crate::core::delivery::shipyard::TestStrategy;
 use crate::core::delivery::tests::{Report, Suite, Target, TestPlan, Through, Work, expand};
@@ -152,16 +153,7 @@ impl<'a> Way<'a> {
             }
             Through::Pods | Through::Service => Ok(through(vec![Place::Service(service())])),
             Through::Ingress => {
-                let Some(address) = &target.ingress else {
-                    return Err(Error::not_found(format!("no address of an ingress leads to {}", target.service))
-                        .hint("name one in tests.yaml with `url: http://HOST`, or ask the pods with `through: pods`"));
-                };
-                let named = target.public_host.as_ref().filter(|host| address.is_named_by(host));
-                let (url, host) = match named {
-                    Some(host) if address.port == 80 => (format!("http://{host}"), None),
-                    Some(host) => (format!("http://{host}:{}", address.port), None),
-                    None => (address.url(), target.public_host.clone()),
-                };
+                let (url, host, address) = ingress(target)?;
                 // The probe asks the address and needs no DNS.
                 let pass = probe::by_url(&address.url(), target.public_host.as_deref())?;
                 Ok(Way::Url { url, host, pass })
@@ -212,6 +204,23 @@ impl<'a> Way<'a> {
             Way::Url { .. } => Ok(()),
         }
     }
+}
+
+/// The URL of a version at the ingress, with the host header that it needs where the name in it leads nowhere.
+///
+/// # Errors
+/// `NotFound` where no ingress is known.
+pub(super) fn ingress(target: &Target) -> Result<(String, Option<String>, &Address)> {
+    let Some(address) = &target.ingress else {
+        return Err(Error::not_found(format!("no address of an ingress leads to {}", target.service))
+            .hint("name one in tests.yaml with `url: http://HOST`, or ask the pods with `through: pods`"));
+    };
+    let named = target.public_host.as_ref().filter(|host| address.is_named_by(host));
+    Ok(match named {
+        Some(host) if address.port == 80 => (format!("http://{host}"), None, address),
+        Some(host) => (format!("http://{host}:{}", address.port), None, address),
+        None => (address.url(), target.public_host.clone(), address),
+    })
 }
 
 /// A ready pod of a version.

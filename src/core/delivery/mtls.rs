@@ -18,23 +18,20 @@ const MODE: &str = "/spec/mtls/mode";
 pub fn refused_by(policies: &[Value], namespace: &str, labels: &BTreeMap<String, String>, port: u16) -> Option<String> {
     let mut sorted: Vec<&Value> = policies.iter().collect();
     sorted.sort_by_key(|policy| (text(policy, "/metadata/creationTimestamp"), text(policy, "/metadata/name")));
-    let selector = |policy: &Value| -> Vec<(String, Value)> {
+    let of = |policy: &Value, place: &str| text(policy, "/metadata/namespace") == place;
+    let selects = |policy: &Value| {
         let selector = policy.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-        selector.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+        selector
+            .filter(|selector| !selector.is_empty())
+            .map(|selector| selector.iter().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str()))
     };
-    let first = |place: &str, fits: &dyn Fn(&[(String, Value)]) -> bool| {
-        let mut own = sorted.iter().copied().filter(|policy| text(policy, "/metadata/namespace") == place);
-        own.find(|policy| fits(&selector(policy)))
-    };
-    let selects = |selector: &[(String, Value)]| {
-        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
-    };
-    let workload = first(namespace, &selects);
+    let workload = sorted.iter().copied().find(|policy| of(policy, namespace) && selects(policy) == Some(true));
+    let whole = |place: &str| sorted.iter().copied().find(|policy| of(policy, place) && selects(policy).is_none());
     let levels = [
         (workload, format!("/spec/portLevelMtls/{port}/mode")),
         (workload, MODE.to_owned()),
-        (first(namespace, &<[_]>::is_empty), MODE.to_owned()),
-        (first(ROOT, &<[_]>::is_empty), MODE.to_owned()),
+        (whole(namespace), MODE.to_owned()),
+        (whole(ROOT), MODE.to_owned()),
     ];
     let (policy, mode) = levels.iter().find_map(|(policy, pointer)| {
         let mode = (*policy)?.pointer(pointer).and_then(Value::as_str).filter(|mode| *mode != "UNSET")?;
