@@ -512,7 +512,7 @@ rules:
 # tests that are a Job
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, create, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [\"\"]
   resources: [pods/log]
   verbs: [get]

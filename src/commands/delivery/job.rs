@@ -3,6 +3,8 @@
 use super::tests::{ingress, now, pods};
 use crate::cluster::{Cluster, Created, DryRun, JOBS, PODS};
 use crate::commands::Context;
+use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE, STAGE};
+use crate::core::delivery::run::{Phase, Run};
 use crate::core::delivery::tests::{Job, Report, Target, TestPlan, Through, job};
 use crate::error::{Error, Kind, Result};
 use crate::ui::printable;
@@ -14,6 +16,19 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// So many of the last lines that it printed are kept.
 const KEPT_LINES: usize = 40;
+
+/// Deletes the tests of a stage that still run, where its tests were broken off: nobody waits for them any more. Where that
+/// fails they end by themselves, at their deadline.
+pub async fn sweep(cluster: &Cluster, run: &Run, index: usize, phase: Phase) {
+    let Some(stage) = run.stages.get(index).filter(|_| phase == Phase::Tests) else { return };
+    let labels =
+        format!("{}={},{PROJECT}={},{STAGE}={},{SERVICE}={}", MANAGED.0, MANAGED.1, run.project, stage.stage, run.service);
+    let left = cluster.list(&JOBS, Some(&stage.namespace), &labels).await.unwrap_or_default();
+    for job in left.iter().filter(|job| job::ended(job).is_none()) {
+        let name = job.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let _ = cluster.delete(&JOBS, &stage.namespace, name).await;
+    }
+}
 
 /// Runs a Job to its end, and deletes it unless it is to be kept.
 ///

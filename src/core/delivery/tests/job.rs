@@ -1,6 +1,7 @@
 //! The Kubernetes Job of a test.
 
 use super::{Job, Target, TestPlan, expand};
+use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE, STAGE};
 use serde_json::{Value, json};
 
 /// A finished Job that nobody deleted goes by itself after so many seconds: its starter may have been killed.
@@ -11,10 +12,7 @@ pub const CONTAINER: &str = "test";
 
 /// The manifest of a Job named `name` that has `seconds` for its work.
 pub fn manifest(name: &str, job: &Job, plan: &TestPlan, target: &Target, url: &str, seconds: u64) -> Value {
-    let labels = json!({
-        "app.kubernetes.io/managed-by": "tidegate",
-        "tidegate/project": target.project, "tidegate/stage": target.stage, "tidegate/service": target.service,
-    });
+    let labels = json!({MANAGED.0: MANAGED.1, PROJECT: target.project, STAGE: target.stage, SERVICE: target.service});
     let mut environment = plan.environment(target, url);
     let own = job.env.iter().map(|(name, value)| (name.clone(), expand(value, &environment)));
     let own: Vec<(String, String)> = own.collect();
