@@ -265,7 +265,9 @@ What `onboard service carts` makes in a stage:
                   deployments carts-primary and carts (the canary), a service
                   and a destination rule for each, canary 0 and primary 100
   and a gateway where the address of the ingress is known or `--domain` says it.
-A service that has these objects already needs no onboarding.
+A service that has these objects already needs no onboarding. One that was
+onboarded with `--deployment-strategy direct`, as a database, is replaced in
+place in every stage; the built-in tests leave out what speaks no HTTP.
 
 What `send new-artifact` does in a stage, and what a failure leads to:
   deploy      to the side without traffic, or in place    the previous image

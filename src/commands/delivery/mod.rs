@@ -22,6 +22,7 @@ mod reach;
 mod resources;
 mod rollout;
 pub(super) mod send;
+mod single;
 mod store;
 mod target;
 mod tell;

@@ -33,6 +33,10 @@ pub async fn closed(cluster: &Cluster, policies: &[Value], namespace: &str, depl
     let labels: BTreeMap<String, String> =
         labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
     let (front, port) = pod::front(&services, &found, service);
+    // Nobody asks there.
+    if pod::is_foreign(&services, (&front, port)) {
+        return None;
+    }
     let front = services.iter().find(|one| one.pointer("/metadata/name").and_then(Value::as_str) == Some(&front));
     let port = pod::port(front.unwrap_or(&Value::Null), &json!({"spec": template.get("spec")}), port);
     let policy = mtls::refused_by(policies, namespace, &labels, port)?;

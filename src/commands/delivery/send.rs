@@ -6,7 +6,7 @@ use super::lock::{self, Other};
 use super::project::Project;
 use super::store::{self, Kept};
 use super::tell;
-use super::{gate, look, reach};
+use super::{gate, look, reach, single};
 use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::{Context, evaluate};
@@ -42,6 +42,14 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
     let way = Way { context, settings: &settings, cluster: &cluster, waits: !arguments.no_wait, timeout };
     let prepare = async {
         let project = Project::find(&cluster, &arguments.project).await?;
+        let (project, single) = single::adapted(&cluster, project, &arguments.service).await?;
+        if !single.is_empty() {
+            context.ui.say(&format!(
+                "{} has one deployment in {}: it gets the image there\n",
+                arguments.service,
+                single.join(", ")
+            ));
+        }
         let run = plan(&arguments, &project, &image, &settings, &cluster)?;
         let looked = preflight(&way, &project, &run).await?;
         Ok::<_, Error>((project, Run { stages: looked, ..run }))

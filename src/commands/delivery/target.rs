@@ -38,7 +38,9 @@ pub async fn find(cluster: &Cluster, version: Version<'_>, outside: bool) -> Res
     let (found, services) =
         tokio::join!(cluster.object(&DEPLOYMENTS, namespace, deployment), cluster.list(&SERVICES, Some(namespace), ""));
     let found = found?.ok_or_else(|| Error::not_found(format!("there is no deployment {deployment} in {namespace}")))?;
-    let front = pod::front(&services?, &found, service);
+    let services = services?;
+    let front = pod::front(&services, &found, service);
+    let foreign = pod::is_foreign(&services, (&front.0, front.1));
     let (ingress, public_host) = match outside {
         true => self::outside(cluster, namespace, service).await?,
         false => (None, None),
@@ -53,6 +55,7 @@ pub async fn find(cluster: &Cluster, version: Version<'_>, outside: bool) -> Res
         tag: image.tag.clone(),
         host: front.0,
         port: front.1,
+        foreign,
         pods: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
         ingress,
         public_host,

@@ -48,6 +48,9 @@ pub async fn test(
     };
     let Some(plan) = plan else { return Ok(None) };
     let target = target::find(cluster, version, plan.through == Through::Ingress).await?;
+    if !plan.fits(&target) {
+        return Ok(Some(plan.report_of_foreign(&target, now())));
+    }
     run(context, cluster, &plan, &target, deadline).await.map(Some)
 }
 

@@ -140,15 +140,9 @@ impl Blueprint {
         Image::parse(self.image_text()?).ok()
     }
 
-    /// Whether its service speaks HTTP, as Istio would tell by `appProtocol`, the port's name, or its number.
+    /// Whether its service speaks HTTP.
     pub fn is_http(&self) -> bool {
-        self.ports.first().is_some_and(|port| {
-            let name = port.get("appProtocol").or_else(|| port.get("name")).and_then(Value::as_str).unwrap_or_default();
-            let protocol = name.split('-').next().unwrap_or_default();
-            let other = ["tcp", "udp", "tls", "https", "mongo", "mysql", "redis"].contains(&protocol);
-            let number = |key: &str| port.get(key).and_then(Value::as_u64).is_some_and(|number| OTHER_PORTS.contains(&number));
-            !other && (["http", "http2", "grpc"].contains(&protocol) || !number("port") && !number("targetPort"))
-        })
+        self.ports.first().is_some_and(speaks_http)
     }
 
     /// Whether its pods keep data that two versions would share.
@@ -226,6 +220,15 @@ impl Blueprint {
             one[key] = value;
         }
     }
+}
+
+/// Whether a port of a service speaks HTTP, as Istio would tell by `appProtocol`, the port's name, or its number.
+pub fn speaks_http(port: &Value) -> bool {
+    let name = port.get("appProtocol").or_else(|| port.get("name")).and_then(Value::as_str).unwrap_or_default();
+    let protocol = name.split('-').next().unwrap_or_default();
+    let other = ["tcp", "udp", "tls", "https", "mongo", "mysql", "redis"].contains(&protocol);
+    let number = |key: &str| port.get(key).and_then(Value::as_u64).is_some_and(|number| OTHER_PORTS.contains(&number));
+    !other && (["http", "http2", "grpc"].contains(&protocol) || !number("port") && !number("targetPort"))
 }
 
 /// The container that is delivered: the one with the service's name, else the first.

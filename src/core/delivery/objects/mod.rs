@@ -7,7 +7,7 @@ mod blueprint;
 mod difference;
 mod needs;
 
-pub use blueprint::{Blueprint, container};
+pub use blueprint::{Blueprint, container, speaks_http};
 pub use difference::differences;
 
 use super::project::{MANAGED, PROJECT, SERVICE};
