@@ -197,7 +197,8 @@ const TESTS: &str = "\
 A tests.yaml says how a stage tests a version; `add-resource` keeps it.
 
   through: pods         the version's own pods, without traffic, by the API
-                        server; or service; or ingress; or `url: https://…`
+                        server; or service, if it leads nowhere else; or
+                        ingress; or `url: https://…`
   timeout: 10s          of one request
   functional:           each once, no failure allowed
     path: /health       the health check comes first

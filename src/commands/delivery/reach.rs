@@ -43,6 +43,22 @@ pub async fn closed(cluster: &Cluster, policies: &[Value], namespace: &str, depl
     mtls::is_meshed(&place, &labels).then_some(policy)
 }
 
+/// The service in front of a version, where it leads to another one, too.
+async fn shared(cluster: &Cluster, stage: &StageRun, service: &str) -> Result<Option<String>> {
+    let namespace = Some(stage.namespace.as_str());
+    let (deployments, services) =
+        tokio::try_join!(cluster.list(&DEPLOYMENTS, namespace, ""), cluster.list(&SERVICES, namespace, ""))?;
+    let named = |one: &&Value, name: &str| one.pointer("/metadata/name").and_then(Value::as_str) == Some(name);
+    let own = stage.before.as_ref().map_or("", |before| before.deployment.as_str());
+    let Some(found) = deployments.iter().find(|one| named(one, own)) else { return Ok(None) };
+    let front = pod::front(&services, found, service).0;
+    let Some(object) = services.iter().find(|one| named(one, &front)) else { return Ok(None) };
+    // Asked of this service alone: it is in front of a deployment, or nothing is.
+    let leads = |one: &Value| pod::front(std::slice::from_ref(object), one, "").0 == front;
+    let behind = deployments.iter().filter(|one| !named(one, own)).any(leads);
+    Ok(behind.then_some(front))
+}
+
 /// Refuses a stage whose tests would fail for a reason that is not the version's, or would ask another version.
 ///
 /// # Errors
@@ -62,6 +78,14 @@ pub async fn check(cluster: &Cluster, run: &Run, stage: &StageRun, suite: &Suite
         return Err(Error::usage(format!("stage {}: its tests need `{program}`, which is not on this machine", stage.stage)));
     }
     let smoke = suite.smoke();
+    let by_service = plan.is_some_and(|plan| plan.through == Through::Service) || smoke.through == Through::Service;
+    if stage.plan.place != Place::Direct
+        && by_service
+        && let Some(front) = shared(cluster, stage, &run.service).await?
+    {
+        let message = format!("stage {}: its tests ask the service {front}, behind which are both versions", stage.stage);
+        return Err(Error::usage(message).hint("let them ask the version alone: `through: pods` in tests.yaml"));
+    }
     let direct = |through: &Through| matches!(through, Through::Pods | Through::Service);
     let asks_pods = plan.is_some_and(|plan| direct(&plan.through))
         || smoke.work != Work::Nothing && direct(&smoke.through) && !suite.is_by_ingress();

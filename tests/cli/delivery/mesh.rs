@@ -1,4 +1,4 @@
-//! Tests behind a mesh that lets in no plain text.
+//! Tests that would not reach the version: the mesh lets in no plain text, or the way leads to another one.
 
 use super::*;
 use crate::support::run::Output;
@@ -73,4 +73,20 @@ fn the_ingress_is_the_way_into_a_strict_mesh() {
     assert!(run.stderr.contains("functional: 2 of 2 checks ok"), "{run}");
     let log = sandbox.requests()[before..].to_owned();
     assert!(!log.lines().any(|line| line.contains("/pods/carts") || line.contains("/services/carts:")), "{log}");
+}
+
+#[test]
+fn a_service_that_leads_to_both_versions_tests_neither() {
+    let sandbox = sockshop();
+    suite(&sandbox, "through: service\n");
+    let (output, written) = writes(&sandbox, send("0.6.2", "").on(&sandbox));
+    expect![[r#"
+        ------- stderr -------
+        error: stage staging: its tests ask the service carts, behind which are both versions
+        hint: let them ask the version alone: `through: pods` in tests.yaml
+        [exit status: 2]
+    "#]]
+    .assert_eq(&output.to_string());
+    assert_eq!(written, [""; 0]);
+    assert_eq!(send("0.6.2", "--until dev").on(&sandbox).run().status, Some(0));
 }
