@@ -53,10 +53,14 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     if let Some(cli) = named.and_then(|name| parse_alone(definition.find_subcommand(name)?, &arguments)) {
         return commands::run(cli);
     }
-    let parsed = definition.try_get_matches_from_mut(arguments).and_then(|matches| cli::Cli::from_arg_matches(&matches));
+    let parsed = definition.try_get_matches_from_mut(&arguments).and_then(|matches| cli::Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => commands::run(cli),
         Err(error) => {
+            if let Some(told) = cli::explained(&arguments).filter(|_| error.use_stderr()) {
+                ui::Ui::default().error(&told);
+                return ExitCode::from(told.kind.code());
+            }
             // Help and version go to stdout, wrong usage to stderr; a reader that has gone is no failure.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))

@@ -246,6 +246,9 @@ pub struct NewArtifact {
     /// Waiting is the default
     #[arg(short, long, hide = true)]
     pub watch: bool,
+    /// What is said of a run needs no WebSocket
+    #[arg(long, hide = true)]
+    pub suppress_websocket: bool,
 }
 
 /// Whose words events have

@@ -197,7 +197,8 @@ const TESTS: &str = "\
 A tests.yaml says how a stage tests a version; `add-resource` keeps it.
 
   through: pods         the version's own pods, without traffic, by the API
-                        server; or service; or ingress; or `url: https://…`
+                        server; or service, if it leads nowhere else; or
+                        ingress; or `url: https://…`
   timeout: 10s          of one request
   functional:           each once, no failure allowed
     path: /health       the health check comes first
@@ -213,7 +214,8 @@ A tests.yaml says how a stage tests a version; `add-resource` keeps it.
 
 These values of users, loops, think and allowedErrors hold where none are given,
 and without a file /health is asked. In a section or for both:
-  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL)]
+  command: [jmeter, -n, -t, load.jmx, -JSERVER_URL=$(SERVER_URL),
+            -JSERVER_PORT=$(SERVER_PORT), -JVUCount=$(VUCount)]
   command: k6 run load.js               a line for the shell
   job: {image: k6:1, command: [k6, run], env: {A: b}, keep: true}
   functional: none                      not at all
@@ -222,8 +224,12 @@ Exit code 0 passes; JMeter's `summary =` line is counted against allowedErrors.
 Variables: TARGET_URL, SERVER_URL (host), SERVER_PORT, CHECK_PATH, PROJECT,
 STAGE, SERVICE, NAMESPACE, IMAGE, TAG, VUCount, LoopCount, ThinkTime, DT_LTN.
 A command reaches the version by a port on 127.0.0.1 that is open while it runs
-and passes requests on; a Job by its address in the cluster. Where the mesh lets
-in no plain text (STRICT), use `through: ingress`.
+and passes requests on; a Job by its address in the cluster.
+
+Where the mesh lets in no plain text (a PeerAuthentication that is STRICT), pods
+can only be asked `through: ingress`, with the traffic that they have: a
+blue/green stage then needs `--share` or `--keptn-order`, and its smoke test is
+left out. What cannot reach the version is refused before anything is touched.
 ";
 
 const DELIVERY: &str = "\
@@ -260,7 +266,9 @@ What `onboard service carts` makes in a stage:
                   deployments carts-primary and carts (the canary), a service
                   and a destination rule for each, canary 0 and primary 100
   and a gateway where the address of the ingress is known or `--domain` says it.
-A service that has these objects already needs no onboarding.
+A service that has these objects already needs no onboarding. One that was
+onboarded with `--deployment-strategy direct`, as a database, is replaced in
+place in every stage; the built-in tests leave out what speaks no HTTP.
 
 What `send new-artifact` does in a stage, and what a failure leads to:
   deploy      to the side without traffic, or in place    the previous image
@@ -496,10 +504,18 @@ rules:
 - apiGroups: [\"\"]
   resources: [pods/proxy, services/proxy]
   verbs: [get, create]
+# whether the mesh lets tests in; in istio-system, too
+- apiGroups: [security.istio.io]
+  resources: [peerauthentications]
+  verbs: [list]
+# what a chart's pods need
+- apiGroups: [\"\"]
+  resources: [serviceaccounts, secrets, persistentvolumeclaims]
+  verbs: [get, create]
 # tests that are a Job
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, create, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [\"\"]
   resources: [pods/log]
   verbs: [get]

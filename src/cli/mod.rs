@@ -5,6 +5,7 @@ mod connection;
 mod delivery;
 mod evaluate;
 mod help;
+mod keptn;
 mod lint;
 mod project;
 #[cfg(feature = "sandbox")]
@@ -16,6 +17,7 @@ pub use connection::Connection;
 pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
+pub use keptn::explained;
 pub use lint::Lint;
 pub use project::{
     AddResource, Apply, Create, CreateProject, Delete, DeleteProject, DeploymentStrategy, Get, Layout, List, Onboard,
@@ -60,6 +62,9 @@ pub struct Global {
     /// Never ask; fail where a question would be asked
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     pub no_input: bool,
+    /// All messages, which is the default
+    #[arg(short, long, global = true, hide = true)]
+    pub verbose: bool,
 }
 
 /// When to colour

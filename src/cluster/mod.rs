@@ -12,6 +12,7 @@ mod plugin;
 mod read;
 mod relay;
 mod resources;
+mod security;
 mod service;
 mod watch;
 mod wording;

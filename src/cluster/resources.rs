@@ -37,6 +37,10 @@ pub static NODES: Resource = Resource { namespaced: false, ..of("", "Node", "nod
 pub static CONFIG_MAPS: Resource = of("", "ConfigMap", "configmaps");
 /// Secrets.
 pub static SECRETS: Resource = of("", "Secret", "secrets");
+/// Service accounts.
+pub static SERVICE_ACCOUNTS: Resource = of("", "ServiceAccount", "serviceaccounts");
+/// Claims of storage.
+pub static CLAIMS: Resource = of("", "PersistentVolumeClaim", "persistentvolumeclaims");
 /// Services.
 pub static SERVICES: Resource = of("", "Service", "services");
 /// Pods.
@@ -69,6 +73,8 @@ impl Resource {
             &NAMESPACES,
             &CONFIG_MAPS,
             &SECRETS,
+            &SERVICE_ACCOUNTS,
+            &CLAIMS,
             &SERVICES,
             &PODS,
             &EVENTS,

@@ -1,4 +1,4 @@
-//! Programs that measure.
+//! Programs that measure, and others whose output is wanted as a whole.
 
 use crate::error::{Error, Kind, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -31,7 +31,10 @@ pub async fn run(arguments: &[String], environment: &[(String, String)], limit: 
     let mut command = Command::new(program);
     command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    let cannot = |error: std::io::Error| Error::usage(format!("cannot run `{program}`")).caused_by(error.to_string());
+    let cannot = |error: std::io::Error| {
+        let why = error.to_string();
+        Error::usage(format!("cannot run `{program}`")).caused_by(why.split(" (os error").next().unwrap_or(&why).to_lowercase())
+    };
     let mut child = command.spawn().map_err(cannot)?;
     let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -8,7 +8,7 @@ mod program;
 
 pub use forward::Forwarder;
 pub use load::probe;
-pub use program::{Ended, run};
+pub use program::{Ended, is_there, run};
 
 use crate::error::{Error, Result};
 use crate::web::{Access, Call, Pass, Site};

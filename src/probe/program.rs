@@ -25,6 +25,15 @@ pub struct Ended {
     pub output: Vec<String>,
 }
 
+/// Whether a program of this name can be found, as it is when it is started.
+pub fn is_there(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match name.contains('/') {
+        true => std::path::Path::new(name).exists(),
+        false => std::env::split_paths(&path).any(|place| place.join(name).is_file()),
+    }
+}
+
 /// Runs a program with these variables beside the process's own. `line` is told each line that it prints, as it comes.
 /// When `deadline` comes, or the future is dropped, its process group is killed.
 ///

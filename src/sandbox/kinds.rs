@@ -86,6 +86,13 @@ pub static VIRTUAL_SERVICES: Kind = istio("VirtualService", "virtualservices", "
 pub static DESTINATION_RULES: Kind = istio("DestinationRule", "destinationrules", "destinationrule", &["dr"]);
 /// Gateways.
 pub static GATEWAYS: Kind = istio("Gateway", "gateways", "gateway", &["gw"]);
+/// Who must show a certificate to whom.
+pub static PEER_AUTHENTICATIONS: Kind = Kind {
+    group: "security.istio.io",
+    versions: &["v1", "v1beta1"],
+    categories: &["istio-io", "security-istio-io"],
+    ..istio("PeerAuthentication", "peerauthentications", "peerauthentication", &["pa"])
+};
 /// Namespaces.
 pub static NAMESPACES: Kind =
     Kind { namespaced: false, short: &["ns"], subresources: &["status"], ..core("Namespace", "namespaces", "namespace") };
@@ -99,6 +106,14 @@ pub static SERVICES: Kind =
 pub static CONFIG_MAPS: Kind = Kind { short: &["cm"], ..core("ConfigMap", "configmaps", "configmap") };
 /// Secrets.
 pub static SECRETS: Kind = core("Secret", "secrets", "secret");
+/// Service accounts.
+pub static SERVICE_ACCOUNTS: Kind = Kind { short: &["sa"], ..core("ServiceAccount", "serviceaccounts", "serviceaccount") };
+/// Claims of storage.
+pub static CLAIMS: Kind = Kind {
+    short: &["pvc"],
+    subresources: &["status"],
+    ..core("PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim")
+};
 /// Events.
 pub static EVENTS: Kind = Kind { short: &["ev"], ..core("Event", "events", "event") };
 /// Deployments.
@@ -131,12 +146,14 @@ pub static WEBHOOKS: Kind = Kind {
 };
 
 /// All kinds, in the order of discovery.
-pub static KINDS: [&Kind; 15] = [
+pub static KINDS: [&Kind; 18] = [
     &CONFIG_MAPS,
     &EVENTS,
     &NAMESPACES,
+    &CLAIMS,
     &PODS,
     &SECRETS,
+    &SERVICE_ACCOUNTS,
     &SERVICES,
     &DEPLOYMENTS,
     &REPLICA_SETS,
@@ -147,6 +164,7 @@ pub static KINDS: [&Kind; 15] = [
     &DESTINATION_RULES,
     &GATEWAYS,
     &VIRTUAL_SERVICES,
+    &PEER_AUTHENTICATIONS,
 ];
 
 /// The kind served under this group, version and plural name.

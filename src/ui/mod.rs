@@ -35,6 +35,13 @@ pub struct Ui {
     failed: Cell<bool>,
 }
 
+/// Before any flag is known: coloured on a terminal, and without questions.
+impl Default for Ui {
+    fn default() -> Self {
+        Self::new(ColorChoice::Auto, false, false)
+    }
+}
+
 impl Ui {
     /// The process's own streams. `quiet` drops what [`Ui::say`] says; `ask` allows questions.
     pub fn new(color: ColorChoice, quiet: bool, ask: bool) -> Self {

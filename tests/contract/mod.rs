@@ -7,6 +7,7 @@ mod conflict;
 mod delivery;
 mod dry_run;
 mod list;
+mod mesh;
 mod patch;
 mod project;
 mod read;

@@ -3,7 +3,10 @@ use crate::support::*;
 use serde_json::Value;
 use std::path::Path;
 
-on_both! { a_project_with_a_service }
+on_both! {
+    a_project_with_a_service
+    what_pods_need_comes_with_them
+}
 
 fn fixture(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sockshop").join(name).to_str().expect("UTF-8").to_owned()
@@ -88,6 +91,60 @@ fn a_project_with_a_service(server: &Server) {
         resource/carts.perfspec.json added
     "#]]
     .assert_eq(&run(&format!("add-resource -p PROJECT --service carts --resource {}", fixture("perfspec.json"))));
+}
+
+const NEEDY: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: store}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {region: north}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password}
+stringData: {word: plover}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: files}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1024Mi}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: store}
+spec:
+  template:
+    spec:
+      serviceAccountName: store
+      containers:
+      - {name: store, image: 'store:1', ports: [{containerPort: 6379}], envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: password}}]}
+      volumes: [{name: files, persistentVolumeClaim: {claimName: files}}]
+";
+
+/// And what a server adds to it or writes anew is no difference.
+fn what_pods_need_comes_with_them(server: &Server) {
+    let _project = create(server);
+    let onboard = || {
+        let line = format!("onboard service store -p {} --deployment store.yaml", server.namespace);
+        let run = server.tidegate(&line);
+        std::fs::write(run.home().join("store.yaml"), NEEDY).expect("a file");
+        run.succeeds()
+    };
+    let made = onboard();
+    assert_eq!(made.stdout.matches(" created").count(), 18, "{made}");
+    let path = format!("/api/v1/namespaces/{}-production", server.namespace);
+    assert_eq!(server.rest.get(&format!("{path}/configmaps/settings")).ok()["data"]["region"], "north");
+    let claim = server.rest.get(&format!("{path}/persistentvolumeclaims/files")).ok();
+    assert_eq!(claim["metadata"]["labels"]["tidegate/service"], "store");
+    server.rest.get(&format!("{path}/serviceaccounts/store")).ok();
+    server.rest.get(&format!("{path}/secrets/password")).ok();
+    let again = onboard();
+    assert!(again.stdout.ends_with("service/store onboarded (no change)\n"), "{again}");
+    assert_eq!(again.stdout.matches(" unchanged").count(), 18, "{again}");
 }
 
 /// Rights by namespace are known to the real server alone.

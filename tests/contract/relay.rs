@@ -16,7 +16,7 @@ use tidegate::web::{self, Call, Exchange};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Does something with a connection, as a command does: on one thread.
-fn connected<T>(kubeconfig: &Path, work: impl AsyncFnOnce(&Cluster) -> T) -> T {
+pub fn connected<T>(kubeconfig: &Path, work: impl AsyncFnOnce(&Cluster) -> T) -> T {
     let options = Options { kubeconfig: Some(kubeconfig.to_owned()), request_timeout: LIMIT, ..Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -3,6 +3,7 @@
 mod delivery;
 mod gates;
 mod probed;
+mod project;
 mod served;
 mod sources;
 mod story;

@@ -1,10 +1,6 @@
 //! The whole way from dev to production, decided by real requests.
 
-use crate::support::client::{Client, Load};
-use crate::support::lab::lab;
-use crate::support::run::Output;
-use crate::support::server::Server;
-use crate::support::*;
+use super::project::Project;
 
 const SHIPYARD: &str = "stages:
 - {name: dev, deployment_strategy: direct, test_strategy: functional}
@@ -12,112 +8,100 @@ const SHIPYARD: &str = "stages:
 - {name: production, deployment_strategy: blue_green_service}
 ";
 
-/// Little load of its own: the gate judges what the mesh's users see.
+/// Little load of its own: the gate judges what the mesh's users see. The API server keeps connections to an address whose pod
+/// has gone, and the next pod with that address may be asked through them: /health is answered alike by all.
 const TESTS: &str = "functional: {path: /health}
-performance: {users: 2, loops: 3, think: 0s, requests: [{path: /}]}
+performance: {users: 2, loops: 3, think: 0s, requests: [{path: /health}]}
 ";
 
-struct Shop {
-    server: Server,
-    project: String,
-    envoy: String,
-}
-
-impl Shop {
-    fn open() -> Option<Self> {
-        let envoy = lab()?.plane.as_ref()?.envoy.clone();
-        let server = Server::lab()?;
-        let project = format!("{}-shop", server.namespace);
-        let shop = Self { server, project, envoy };
-        let with = |line: &str, file: &str, text: &str| {
-            let run = shop.tidegate(line);
-            std::fs::write(run.home().join(file), text).expect("a file");
-            run.succeeds();
-        };
-        with(&format!("create project {} --shipyard shipyard.yaml", shop.project), "shipyard.yaml", SHIPYARD);
-        let onboard = format!("onboard service carts --project {} --image shop/carts:0.6.0 --tests tests.yaml", shop.project);
-        with(&onboard, "tests.yaml", TESTS);
-        for stage in ["dev", "staging", "production"] {
-            eventually("the stage answers", || {
-                let reply = Client::new(&shop.envoy).get(&shop.host(stage), "/health", "");
-                (reply.status == 200).then_some(())
-            });
-        }
-        Some(shop)
-    }
-
-    fn tidegate(&self, line: &str) -> Run {
-        self.server.tidegate(line)
-    }
-
-    fn host(&self, stage: &str) -> String {
-        format!("carts.{}-{stage}", self.project)
-    }
-
-    fn load(&self, stage: &str) -> Load {
-        Load::new(&self.envoy, &self.host(stage), 100)
-    }
-
-    fn send(&self, tag: &str) -> Output {
-        let terms = "--share 40 --settle 2s --evaluation-timeout 90s --require p95<500ms";
-        let line = format!("send new-artifact --project {} --service carts --image shop/carts:{tag} {terms}", self.project);
-        let output = self.tidegate(&line).command().output().expect("the program starts");
-        Output {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code(),
-            raw: String::new(),
-        }
-    }
-
-    /// The weights of blue and green.
-    fn weights(&self, stage: &str) -> [u64; 2] {
-        let path = format!("/apis/networking.istio.io/v1/namespaces/{}-{stage}/virtualservices/carts", self.project);
-        let object = self.server.rest.get(&path).ok();
-        let routes = object["spec"]["http"].as_array().expect("routes");
-        let list = routes.last().and_then(|route| route["route"].as_array()).expect("destinations");
-        let of = |subset: &str| list.iter().find(|to| to["destination"]["subset"] == subset).and_then(|to| to["weight"].as_u64());
-        ["blue", "green"].map(|subset| of(subset).unwrap_or(0))
-    }
-
-    fn image(&self, stage: &str, deployment: &str) -> String {
-        let path = format!("/apis/apps/v1/namespaces/{}-{stage}/deployments/{deployment}", self.project);
-        let object = self.server.rest.get(&path).ok();
-        object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().expect("an image").to_owned()
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let line = format!("delete project {} --yes", self.project);
-        let _ = self.tidegate(&line).run();
-    }
-}
+const TERMS: &str = "--share 40 --settle 2s --evaluation-timeout 90s --require p95<500ms";
 
 #[test]
 fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
-    let Some(shop) = Shop::open() else { return };
-    assert_eq!((shop.weights("staging"), shop.weights("production")), ([0, 100], [0, 100]));
+    let Some(shop) = Project::open(SHIPYARD, TESTS, "") else { return };
+    let weights = |stage| shop.weights(stage, ["blue", "green"]);
+    assert_eq!((weights("staging"), weights("production")), ([0, 100], [0, 100]));
     let load = [shop.load("staging"), shop.load("production")];
 
-    let slow = shop.send("0.6.1");
+    let slow = shop.send("0.6.1", TERMS);
     assert_eq!(slow.status, Some(10), "{slow}");
-    assert_eq!(shop.weights("staging"), [0, 100], "staging is back on the previous colour");
+    assert_eq!(weights("staging"), [0, 100], "staging is back on the previous colour");
     assert_eq!(shop.image("staging", "carts-green"), "shop/carts:0.6.0");
-    assert_eq!((shop.weights("production"), shop.image("production", "carts-blue")), ([0, 100], "shop/carts:0.6.0".into()));
+    assert_eq!((weights("production"), shop.image("production", "carts-blue")), ([0, 100], "shop/carts:0.6.0".into()));
 
-    let fast = shop.send("0.6.2");
+    let fast = shop.send("0.6.2", TERMS);
     assert_eq!(fast.status, Some(0), "{fast}");
     for stage in ["staging", "production"] {
-        assert_eq!(shop.weights(stage), [100, 0], "{stage}");
+        assert_eq!(weights(stage), [100, 0], "{stage}");
         assert_eq!(shop.image(stage, "carts-blue"), "shop/carts:0.6.2", "{stage}");
         assert_eq!(shop.image(stage, "carts-green"), "shop/carts:0.6.0", "{stage}: the version before still runs");
     }
 
-    let again = shop.send("0.6.1");
+    let again = shop.send("0.6.1", TERMS);
     assert_eq!(again.status, Some(10), "{again}");
-    assert_eq!((shop.weights("staging"), shop.weights("production")), ([100, 0], [100, 0]));
-    shop.tidegate("rollback carts").arg("-n").arg(format!("{}-production", shop.project)).succeeds();
-    assert_eq!(shop.weights("production"), [0, 100]);
+    assert_eq!((weights("staging"), weights("production")), ([100, 0], [100, 0]));
+    shop.tidegate("rollback carts").arg("-n").arg(shop.namespace("production")).succeeds();
+    assert_eq!(weights("production"), [0, 100]);
     drop(load);
+}
+
+/// keptn 0.5's way: the sides are services, and the one that serves was made from the other.
+#[test]
+fn a_canary_and_a_primary_change_places() {
+    let shipyard = "stages:\n- {name: production, deployment_strategy: blue_green_service, test_strategy: performance}\n";
+    let Some(shop) = Project::open(shipyard, TESTS, "--layout primary-canary") else { return };
+    let weights = || shop.weights("production", ["carts-canary", "carts-primary"]);
+    assert_eq!(weights(), [0, 100]);
+    let load = shop.load("production");
+
+    let fast = shop.send("0.6.2", TERMS);
+    assert_eq!(fast.status, Some(0), "{fast}");
+    assert_eq!(weights(), [100, 0]);
+    assert_eq!(shop.image("production", "carts"), "shop/carts:0.6.2");
+    assert_eq!(shop.image("production", "carts-primary"), "shop/carts:0.6.0", "the version before still runs");
+
+    let slow = shop.send("0.6.1", TERMS);
+    assert_eq!(slow.status, Some(10), "{slow}");
+    assert!(slow.stderr.contains("back on carts-canary 100, carts-primary 0"), "{slow}");
+    assert_eq!(weights(), [100, 0]);
+    assert_eq!(shop.image("production", "carts"), "shop/carts:0.6.2");
+    drop(load);
+}
+
+/// The Job's own pods end as the fake node lets them: with 0, or with 3 where their command says so.
+#[test]
+fn a_job_decides_a_stage() {
+    let shipyard = "stages:\n- {name: dev, deployment_strategy: direct, test_strategy: functional}\n";
+    let tests = |command: &str| format!("functional: {{job: {{image: 'k6:1', command: [sh, -c, '{command}']}}}}\n");
+    let Some(shop) = Project::open(shipyard, &tests("exit 3"), "") else { return };
+    let bad = shop.send("0.6.2", "");
+    assert_eq!(bad.status, Some(10), "{bad}");
+    assert!(bad.stderr.contains("functional: ended with exit code 3 (carts.tests.yaml)"), "{bad}");
+    assert_eq!((shop.image("dev", "carts"), shop.jobs("dev")), ("shop/carts:0.6.0".into(), 0));
+
+    shop.keeps("tests.yaml", &tests("exit 0"));
+    let good = shop.send("0.6.2", "");
+    assert_eq!(good.status, Some(0), "{good}");
+    assert!(good.stderr.contains("functional: ended with exit code 0 (carts.tests.yaml)"), "{good}");
+    assert_eq!((shop.image("dev", "carts"), shop.jobs("dev")), ("shop/carts:0.6.2".into(), 0));
+}
+
+/// Behind a policy of the mesh that lets in no plain text, the ingress is the way.
+#[test]
+fn a_strict_mesh_is_found_and_asked_through_its_ingress() {
+    let shipyard = "stages:\n- {name: staging, deployment_strategy: blue_green_service, test_strategy: performance}\n";
+    let Some(shop) = Project::open(shipyard, TESTS, "") else { return };
+    shop.strict("staging");
+    let refused = shop.send("0.6.2", "--keptn-order --allow-no-gate");
+    assert_eq!(refused.status, Some(2), "{refused}");
+    let policy = format!("PeerAuthentication {}/default is STRICT", shop.namespace("staging"));
+    assert!(refused.stderr.contains(&policy), "{refused}");
+    assert_eq!(shop.image("staging", "carts-blue"), "shop/carts:0.6.0");
+
+    shop.keeps("tests.yaml", &format!("through: ingress\n{TESTS}"));
+    let sent = shop.send("0.6.2", "--keptn-order --allow-no-gate");
+    assert_eq!(sent.status, Some(0), "{sent}");
+    assert!(sent.stderr.contains("not asked: no way leads to a version without traffic"), "{sent}");
+    assert!(sent.stderr.contains("performance: 7 requests, 0 failed"), "{sent}");
+    assert_eq!(shop.weights("staging", ["blue", "green"]), [100, 0]);
 }

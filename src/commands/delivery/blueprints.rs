@@ -1,6 +1,7 @@
 //! What a service is made of: from a manifest, a live deployment, a chart, an image, or keptn's templates.
 
 use super::apply;
+use super::chart::{self, Release};
 use super::project::Project;
 use crate::cli::OnboardService;
 use crate::cluster::{Cluster, DEPLOYMENTS, SERVICES};
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The port of a service of which nothing else is known.
 const PORT: u64 = 8080;
@@ -72,8 +72,8 @@ impl Given {
         Ok(Self { service, image, source })
     }
 
-    /// What the service is made of in a stage.
-    pub async fn blueprint(&self, cluster: &Cluster, project: &Project, stage: &str) -> Result<Blueprint> {
+    /// What the service is made of in a stage, which has this namespace.
+    pub async fn blueprint(&self, cluster: &Cluster, project: &Project, stage: &str, namespace: &str) -> Result<Blueprint> {
         let service = self.service.as_str();
         let blueprint = match &self.source {
             Source::Manifests { files, values } => {
@@ -88,7 +88,8 @@ impl Given {
             Source::Values(values) => of_values(service, values)?,
             Source::Live(name) => live(cluster, service, name).await?,
             Source::Chart(directory) => {
-                let rendered = rendered(directory, service, &project.name, stage, self.image.as_ref())?;
+                let release = Release { service, project: &project.name, stage, namespace };
+                let rendered = chart::render(directory, release, self.image.as_ref()).await?;
                 Blueprint::of(service, &directory.display().to_string(), &manifests("the chart's output", &rendered)?)?
             }
             Source::Image => Blueprint::plain(service, None, PORT),
@@ -174,27 +175,4 @@ async fn live(cluster: &Cluster, service: &str, name: &str) -> Result<Blueprint>
     let mut all: Vec<Value> = services.map(|one| kinds("Service", one)).collect();
     all.push(kinds("Deployment", deployment));
     Blueprint::of(service, &namespace, &all)
-}
-
-/// A chart, rendered with what keptn 0.5 gave it.
-fn rendered(chart: &Path, service: &str, project: &str, stage: &str, image: Option<&Image>) -> Result<String> {
-    if !chart.exists() {
-        return Err(Error::usage(format!("there is no chart {}", chart.display())));
-    }
-    let mut command = Command::new("helm");
-    command.args(["template", service]).arg(chart);
-    command.args(["--set", &format!("keptn.project={project},keptn.stage={stage},keptn.service={service}")]);
-    if let Some(image) = image {
-        command.args(["--set-string", &format!("image={image}")]);
-    }
-    let failed = |why: String| Error::usage(format!("helm cannot render {}", chart.display())).caused_by(why);
-    let output = command.output().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::usage("helm is not there: it renders charts")
-            .hint("install helm, or render the chart elsewhere and give what comes out: `--deployment FILE`"),
-        _ => failed(apply::plain(&error)),
-    })?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
-    }
 }

@@ -136,8 +136,14 @@ impl<'a> Driver<'a> {
                     Stop::Aborted(why) => Outcome::Aborted(why),
                     Stop::Lost(error) => return Err(error),
                 },
-                () = &mut interrupted, if breakable => return Err(self.interrupted()),
+                () = &mut interrupted, if breakable => {
+                    super::job::sweep(self.cluster, &self.run(), index, phase).await;
+                    return Err(self.interrupted());
+                }
             };
+            if matches!(outcome, Outcome::Aborted(_)) {
+                super::job::sweep(self.cluster, &self.run(), index, phase).await;
+            }
             let now = Timestamp::now();
             if !matches!(phase, Phase::Reroute | Phase::Restore) && !matches!(outcome, Outcome::Done(_) | Outcome::Warned(_)) {
                 self.verdict.set(Some(Instant::now()));
@@ -327,6 +333,7 @@ impl<'a> Driver<'a> {
             service: &run.service,
             deployment: &before.deployment,
             image: &image,
+            idle: before.to.is_some(),
         };
         let suite = stage.plan.tests.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
         let deadline = Instant::now() + Duration::from_secs(run.terms.tests);

@@ -20,7 +20,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The gate files of a service, the first that there is counts; each with the file that has its queries.
+/// The gate files of a service, of equally special ones the first that there is counts; each with the file that has its queries.
 const FILES: [(&str, Option<&str>); 5] = [
     ("perfspec.json", None),
     ("slo.yaml", Some("sli.yaml")),
@@ -28,6 +28,11 @@ const FILES: [(&str, Option<&str>); 5] = [
     ("analysistemplate.yaml", None),
     ("metrictemplate.yaml", None),
 ];
+
+/// Whether a file of this name is read for a gate.
+pub fn reads(name: &str) -> bool {
+    FILES.iter().any(|(file, beside)| *file == name || *beside == Some(name))
+}
 
 /// The pause between two looks while too little is known.
 const LOOK: Duration = Duration::from_secs(5);
@@ -38,14 +43,13 @@ const MOST_BYTES: usize = 100_000;
 /// The window of a stage without tests where the shipyard says none.
 const WINDOW: u64 = 60;
 
-/// The gate that a project's files hold for a service in a stage.
+/// The gate that a project's files hold for a service in a stage: the most special one, whatever its format.
 pub fn of_project(project: &Project, stage: &str, service: &str) -> Option<Gate> {
-    FILES.into_iter().find_map(|(file, beside)| {
-        let (name, text) = project.resource(stage, service, &[file])?;
-        let sli = beside.and_then(|beside| project.resource(stage, service, &[beside]));
-        let sli = sli.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        Some(Gate::File { name: name.to_owned(), text: text.to_owned(), sli })
-    })
+    let (name, text) = project.resource(stage, service, &FILES.map(|(file, _)| file))?;
+    let beside = FILES.into_iter().find(|(file, _)| name == *file || name.ends_with(&format!(".{file}"))).and_then(|one| one.1);
+    let sli = beside.and_then(|beside| project.resource(stage, service, &[beside]));
+    let sli = sli.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    Some(Gate::File { name: name.to_owned(), text: text.to_owned(), sli })
 }
 
 /// Reads a gate.

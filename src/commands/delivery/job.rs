@@ -1,8 +1,10 @@
 //! A test as a Kubernetes Job, beside the version.
 
-use super::tests::{now, pods};
+use super::tests::{ingress, now, pods};
 use crate::cluster::{Cluster, Created, DryRun, JOBS, PODS};
 use crate::commands::Context;
+use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE, STAGE};
+use crate::core::delivery::run::{Phase, Run};
 use crate::core::delivery::tests::{Job, Report, Target, TestPlan, Through, job};
 use crate::error::{Error, Kind, Result};
 use crate::ui::printable;
@@ -14,6 +16,19 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// So many of the last lines that it printed are kept.
 const KEPT_LINES: usize = 40;
+
+/// Deletes the tests of a stage that still run, where its tests were broken off: nobody waits for them any more. Where that
+/// fails they end by themselves, at their deadline.
+pub async fn sweep(cluster: &Cluster, run: &Run, index: usize, phase: Phase) {
+    let Some(stage) = run.stages.get(index).filter(|_| phase == Phase::Tests) else { return };
+    let labels =
+        format!("{}={},{PROJECT}={},{STAGE}={},{SERVICE}={}", MANAGED.0, MANAGED.1, run.project, stage.stage, run.service);
+    let left = cluster.list(&JOBS, Some(&stage.namespace), &labels).await.unwrap_or_default();
+    for job in left.iter().filter(|job| job::ended(job).is_none()) {
+        let name = job.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let _ = cluster.delete(&JOBS, &stage.namespace, name).await;
+    }
+}
 
 /// Runs a Job to its end, and deletes it unless it is to be kept.
 ///
@@ -35,6 +50,12 @@ pub async fn run(
             let address = pods(cluster, target).await?.into_iter().find_map(|pod| pod.address);
             format!("http://{}", address.ok_or_else(|| Error::not_found("the version's pods have no address"))?)
         }
+        // A job can set no header: the name that users have must lead there.
+        Through::Ingress => match ingress(target)? {
+            (_, Some(host), address) if address.port == 80 => format!("http://{host}"),
+            (_, Some(host), address) => format!("http://{host}:{}", address.port),
+            (url, None, _) => url,
+        },
         _ => format!("http://{}:{}", target.dns(), target.port),
     };
     let short: String = target.service.chars().take(32).collect();
@@ -48,6 +69,7 @@ pub async fn run(
     let ended = wait(cluster, target, &name, deadline).await;
     let pods = cluster.list(&PODS, Some(&target.namespace), &format!("job-name={name}")).await.unwrap_or_default();
     let output = output(cluster, target, &pods).await;
+    let events = cluster.events(&target.namespace, "Job", &name).await.unwrap_or_default();
     if !work.keep {
         // It goes by itself later where this fails.
         let _ = cluster.delete(&JOBS, &target.namespace, &name).await;
@@ -55,7 +77,10 @@ pub async fn run(
     let failure = match (ended?, job::exit_code(&pods)) {
         (Ok(()), _) => None,
         (Err(_), Some(code)) if code != 0 => Some(format!("ended with exit code {code}")),
-        (Err(why), _) => Some(why),
+        (Err(why), _) => Some(match job::held_up(&pods, &events) {
+            Some(cause) => format!("{why}: {cause}"),
+            None => why,
+        }),
     };
     if failure.is_some() {
         output.iter().for_each(|line| context.ui.say(&format!("    {}\n", printable(line))));

@@ -47,7 +47,7 @@ pub async fn run(context: &Context, arguments: OnboardService) -> Result<()> {
     let mut places = Vec::new();
     let mut notes: Vec<String> = Vec::new();
     for (stage, namespace) in &project.stages {
-        let blueprint = given.blueprint(&cluster, &project, &stage.name).await?;
+        let blueprint = given.blueprint(&cluster, &project, &stage.name, namespace).await?;
         let single = unsplittable(&blueprint);
         let strategy = match (arguments.deployment_strategy, &single) {
             (Some(DeploymentStrategy::Direct), _) => Strategy::Direct,

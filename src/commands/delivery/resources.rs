@@ -1,11 +1,13 @@
 //! `add-resource`: files that a project keeps.
 
 use super::apply::{self, rights};
+use super::gate;
 use super::project::Project;
 use crate::cli::AddResource;
 use crate::cluster::{CONFIG_MAPS, Cluster, DryRun, Patched};
 use crate::commands::Context;
 use crate::core::delivery::project::{self, CONFIG_MAP, RECORD, SHIPYARD};
+use crate::core::delivery::tests;
 use crate::core::gate::Gate;
 use crate::core::gate::sli::Sli;
 use crate::core::patch::Patch;
@@ -31,7 +33,20 @@ pub async fn run(context: &Context, arguments: AddResource) -> Result<()> {
     for (key, done) in keep(&cluster, &project, &[(key, text)]).await? {
         context.ui.answer(&format!("resource/{key} {done}\n"));
     }
+    let plain = project::key(None, None, &name);
+    if !gate::reads(&plain) && plain != tests::FILE {
+        context.ui.warn(&format!("{plain} is kept, and nothing here reads it: {}", readers(&plain)));
+    }
     Ok(())
+}
+
+/// Which file does what somebody may have expected of this one.
+fn readers(name: &str) -> &'static str {
+    match name.ends_with(".jmx") {
+        // keptn's jmeter-service ran what had the right name.
+        true => "a `tests.yaml` says which program tests, JMeter or another (`tidegate help tests`)",
+        false => "gates are read from perfspec.json or slo.yaml with sli.yaml, tests from tests.yaml",
+    }
 }
 
 /// Refuses a gate file that could not be read when it is needed.

@@ -6,7 +6,7 @@ use super::lock::{self, Other};
 use super::project::Project;
 use super::store::{self, Kept};
 use super::tell;
-use super::{gate, look};
+use super::{gate, look, reach, single};
 use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::{Context, evaluate};
@@ -42,6 +42,14 @@ pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<(
     let way = Way { context, settings: &settings, cluster: &cluster, waits: !arguments.no_wait, timeout };
     let prepare = async {
         let project = Project::find(&cluster, &arguments.project).await?;
+        let (project, single) = single::adapted(&cluster, project, &arguments.service).await?;
+        if !single.is_empty() {
+            context.ui.say(&format!(
+                "{} has one deployment in {}: it gets the image there\n",
+                arguments.service,
+                single.join(", ")
+            ));
+        }
         let run = plan(&arguments, &project, &image, &settings, &cluster)?;
         let looked = preflight(&way, &project, &run).await?;
         Ok::<_, Error>((project, Run { stages: looked, ..run }))
@@ -200,13 +208,14 @@ async fn preflight(way: &Way<'_>, project: &Project, run: &Run) -> Result<Vec<St
         let before = look::look(way.cluster, run, stage).await?;
         Ok::<_, Error>(StageRun { before: Some(before), ..stage.clone() })
     });
-    let stages = try_join_all(looks).await?;
+    let namespaces = run.stages.iter().map(|stage| stage.namespace.as_str());
+    let (stages, policies) = tokio::join!(try_join_all(looks), reach::policies(way.cluster, namespaces));
+    let stages = stages?;
     let now = Timestamp::now().as_second();
     let (mut asked, mut sources) = (false, None);
     for stage in &stages {
-        if let Some((name, text)) = &stage.plan.tests {
-            Suite::parse(name, text)?;
-        }
+        let suite = stage.plan.tests.as_ref().map(|(name, text)| Suite::parse(name, text)).transpose()?;
+        reach::check(way.cluster, run, stage, &suite.unwrap_or_else(Suite::built_in), &policies).await?;
         if let Some(gate) = &stage.plan.gate {
             let question = gate::question(run, stage, gate, &[], way.settings)?;
             let queries = question.queries(Window::new(now - 60, now)?)?;

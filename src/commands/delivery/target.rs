@@ -25,6 +25,8 @@ pub struct Version<'a> {
     pub deployment: &'a str,
     /// The image.
     pub image: &'a Image,
+    /// Whether another version has the traffic.
+    pub idle: bool,
 }
 
 /// Finds a version. The ingress is looked for only where `outside` is asked for: it costs a few requests.
@@ -32,11 +34,13 @@ pub struct Version<'a> {
 /// # Errors
 /// `NotFound` where the deployment is gone; as the API server says.
 pub async fn find(cluster: &Cluster, version: Version<'_>, outside: bool) -> Result<Target> {
-    let Version { project, stage, namespace, service, deployment, image } = version;
+    let Version { project, stage, namespace, service, deployment, image, .. } = version;
     let (found, services) =
         tokio::join!(cluster.object(&DEPLOYMENTS, namespace, deployment), cluster.list(&SERVICES, Some(namespace), ""));
     let found = found?.ok_or_else(|| Error::not_found(format!("there is no deployment {deployment} in {namespace}")))?;
-    let front = pod::front(&services?, &found, service);
+    let services = services?;
+    let front = pod::front(&services, &found, service);
+    let foreign = pod::is_foreign(&services, (&front.0, front.1));
     let (ingress, public_host) = match outside {
         true => self::outside(cluster, namespace, service).await?,
         false => (None, None),
@@ -51,6 +55,7 @@ pub async fn find(cluster: &Cluster, version: Version<'_>, outside: bool) -> Res
         tag: image.tag.clone(),
         host: front.0,
         port: front.1,
+        foreign,
         pods: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
         ingress,
         public_host,

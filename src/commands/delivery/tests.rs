@@ -1,8 +1,10 @@
 //! Runs a stage's tests: finds the way to the version, asks, counts, reports.
 
+use super::reach;
 use super::target::{self, Version};
 use crate::cluster::{Cluster, PODS, Place, SERVICES, ServicePort};
 use crate::commands::Context;
+use crate::core::delivery::ingress::Address;
 use crate::core::delivery::pod;
 use crate::core::delivery::shipyard::TestStrategy;
 use crate::core::delivery::tests::{Report, Suite, Target, TestPlan, Through, Work, expand};
@@ -41,12 +43,34 @@ pub async fn test(
         None => Suite::built_in(),
     };
     let plan = match which {
-        Which::Smoke => Some(suite.smoke()),
+        Which::Smoke => smoke(context, cluster, version, &suite).await,
         Which::Of(strategy) => suite.plan(strategy).cloned(),
     };
     let Some(plan) = plan else { return Ok(None) };
     let target = target::find(cluster, version, plan.through == Through::Ingress).await?;
+    if !plan.fits(&target) {
+        return Ok(Some(plan.report_of_foreign(&target, now())));
+    }
     run(context, cluster, &plan, &target, deadline).await.map(Some)
+}
+
+/// The smoke test asks the version's own pods, unless the mesh lets nobody in: then it goes through the ingress, too, and a
+/// version without traffic cannot be asked.
+async fn smoke(context: &Context, cluster: &Cluster, version: Version<'_>, suite: &Suite) -> Option<TestPlan> {
+    let plan = suite.smoke();
+    if !suite.is_by_ingress() || plan.work == Work::Nothing {
+        return Some(plan);
+    }
+    let policies = reach::policies(cluster, std::iter::once(version.namespace)).await;
+    match reach::closed(cluster, &policies, version.namespace, version.deployment, version.service).await {
+        None => Some(plan),
+        Some(_) if !version.idle => Some(TestPlan { through: Through::Ingress, ..plan }),
+        Some(policy) => {
+            let why = format!("PeerAuthentication {policy} is STRICT");
+            context.ui.say(&format!("    not asked: no way leads to a version without traffic ({why})\n"));
+            None
+        }
+    }
 }
 
 /// Runs a test until `deadline`. What the version does wrong is in the report.
@@ -92,7 +116,7 @@ async fn command(
     };
     let environment = plan.environment(target, &url);
     let words: Vec<String> = words.iter().map(|word| expand(word, &environment)).collect();
-    let say = |line: &str| context.ui.say(&format!("    {}\n", printable(line)));
+    let say = |line: &str| context.ui.say(&format!("{}\n", format!("    {}", printable(line)).trim_end()));
     let program = probe::run(&words, &environment, deadline, &say);
     let pass = way.pass();
     let ended = match &forwarder {
@@ -132,16 +156,7 @@ impl<'a> Way<'a> {
             }
             Through::Pods | Through::Service => Ok(through(vec![Place::Service(service())])),
             Through::Ingress => {
-                let Some(address) = &target.ingress else {
-                    return Err(Error::not_found(format!("no address of an ingress leads to {}", target.service))
-                        .hint("name one in tests.yaml with `url: http://HOST`, or ask the pods with `through: pods`"));
-                };
-                let named = target.public_host.as_ref().filter(|host| address.is_named_by(host));
-                let (url, host) = match named {
-                    Some(host) if address.port == 80 => (format!("http://{host}"), None),
-                    Some(host) => (format!("http://{host}:{}", address.port), None),
-                    None => (address.url(), target.public_host.clone()),
-                };
+                let (url, host, address) = ingress(target)?;
                 // The probe asks the address and needs no DNS.
                 let pass = probe::by_url(&address.url(), target.public_host.as_deref())?;
                 Ok(Way::Url { url, host, pass })
@@ -192,6 +207,23 @@ impl<'a> Way<'a> {
             Way::Url { .. } => Ok(()),
         }
     }
+}
+
+/// The URL of a version at the ingress, with the host header that it needs where the name in it leads nowhere.
+///
+/// # Errors
+/// `NotFound` where no ingress is known.
+pub(super) fn ingress(target: &Target) -> Result<(String, Option<String>, &Address)> {
+    let Some(address) = &target.ingress else {
+        return Err(Error::not_found(format!("no address of an ingress leads to {}", target.service))
+            .hint("name one in tests.yaml with `url: http://HOST`, or ask the pods with `through: pods`"));
+    };
+    let named = target.public_host.as_ref().filter(|host| address.is_named_by(host));
+    Ok(match named {
+        Some(host) if address.port == 80 => (format!("http://{host}"), None, address),
+        Some(host) => (format!("http://{host}:{}", address.port), None, address),
+        None => (address.url(), target.public_host.clone(), address),
+    })
 }
 
 /// A ready pod of a version.

@@ -7,6 +7,7 @@ pub mod events;
 pub mod image;
 pub mod ingress;
 pub mod inventory;
+pub mod mtls;
 pub mod objects;
 pub mod pod;
 pub mod project;

@@ -1,5 +1,6 @@
 //! Pods as a test sees them.
 
+use super::objects::speaks_http;
 use serde_json::Value;
 
 /// Whether a pod takes requests: it is ready and nobody deletes it.
@@ -58,6 +59,13 @@ pub fn front(services: &[Value], deployment: &Value, name: &str) -> (String, u16
             (name.to_owned(), ports.find_map(|port| number(port, "containerPort")).unwrap_or(80))
         }
     }
+}
+
+/// Whether that port of that service speaks something else than HTTP.
+pub fn is_foreign(services: &[Value], (name, port): (&str, u16)) -> bool {
+    let front = services.iter().find(|one| one.pointer("/metadata/name").and_then(Value::as_str) == Some(name));
+    let ports = front.and_then(|one| one.pointer("/spec/ports")?.as_array()).into_iter().flatten();
+    ports.filter(|one| one.get("port").and_then(Value::as_u64) == Some(port.into())).any(|port| !speaks_http(port))
 }
 
 #[cfg(test)]

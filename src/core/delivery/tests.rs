@@ -28,6 +28,9 @@ pub const HEALTH: &str = "/health";
 /// How long one request may take where nothing else is said.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The origin of tests that nobody wrote.
+const BUILT_IN: &str = "built in";
+
 /// The name of a smoke test.
 const SMOKE: &str = "smoke";
 
@@ -172,6 +175,8 @@ pub struct Target {
     pub host: String,
     /// That service's port.
     pub port: u16,
+    /// Whether that port speaks something else than HTTP.
+    pub foreign: bool,
     /// The labels of the pods of the version; empty where the whole service is meant.
     pub pods: BTreeMap<String, String>,
     /// The address of the ingress, where it is known.
@@ -220,7 +225,7 @@ impl Suite {
     pub fn built_in() -> Self {
         let functional = TestPlan {
             name: "functional".into(),
-            origin: "built in".into(),
+            origin: BUILT_IN.into(),
             through: Through::default(),
             timeout: REQUEST_TIMEOUT,
             health: HEALTH.into(),
@@ -257,6 +262,11 @@ impl Suite {
             TestStrategy::Functional => Some(&self.functional),
             TestStrategy::Performance => Some(&self.performance),
         }
+    }
+
+    /// Whether all but the smoke test go through the ingress.
+    pub fn is_by_ingress(&self) -> bool {
+        self.functional.through == Through::Ingress
     }
 
     /// What a version must answer before it is given traffic: the health check, and the checks unless a program does them.
@@ -329,6 +339,17 @@ impl TestPlan {
         let failure = failure.or(judged);
         let reason = format!("{}{}{}", self.title(), failure.as_ref().unwrap_or(&told), self.note());
         Report { passed: failure.is_none(), reason, started, ended, requests, failed, output, ..self.blank() }
+    }
+
+    /// Whether this test can ask a version at all: the built-in ones speak HTTP. Who writes a test knows what he asks.
+    pub fn fits(&self, target: &Target) -> bool {
+        !target.foreign || self.origin != BUILT_IN || self.work != Work::Probe
+    }
+
+    /// The report of a test that does not fit.
+    pub fn report_of_foreign(&self, target: &Target, now: i64) -> Report {
+        let reason = format!("{}not asked: port {} speaks no HTTP{}", self.title(), target.port, self.note());
+        Report { passed: true, reason, started: now, ended: now, ..self.blank() }
     }
 
     /// The report of a test that is switched off.

@@ -88,3 +88,22 @@ fn a_protected_stage_is_asked_about() {
     let run = send("0.6.2", "--stage production --yes").on(&sandbox).run();
     assert_eq!(run.status, Some(0), "{run}");
 }
+
+#[test]
+fn a_stages_own_gate_goes_before_the_services_whatever_its_format() {
+    let sandbox = sockshop();
+    let slo = "spec_version: '1.0'\nobjectives: [{sli: rps, pass: [{criteria: ['>0']}]}]\ntotal_score: {pass: 90%}\n";
+    let sli = "spec_version: '1.0'\nindicators: {rps: 'sum(rate(istio_requests_total[$DURATION_SECONDS]))'}\n";
+    for (file, text) in [("slo.yaml", slo), ("sli.yaml", sli)] {
+        let run = tidegate(&format!("add-resource -p sockshop --stage staging --service carts --resource {file}")).on(&sandbox);
+        std::fs::write(run.home().join(file), text).expect("a file");
+        run.succeeds();
+    }
+    let shown = send("0.6.2", "--dry-run").on(&sandbox).succeeds();
+    let gate = |stage: &str| {
+        let row = shown.stdout.lines().find(|line| line.starts_with(stage)).expect("a row");
+        row.split_whitespace().last().expect("a gate").to_owned()
+    };
+    assert_eq!(gate("staging"), "staging.carts.slo.yaml", "{shown}");
+    assert_eq!(gate("production"), "carts.perfspec.json", "{shown}");
+}

@@ -261,3 +261,23 @@ fn the_settings_say_where_prometheus_is() {
     std::fs::write(run.home().join("tidegate.yaml"), "prometheus: http://127.0.0.1:9\n").expect("a file");
     run.succeeds();
 }
+
+#[test]
+fn a_jobs_work_ends_with_the_run_that_is_aborted() {
+    // A Job takes five seconds there.
+    let sandbox = Sandbox::fast(0.2);
+    project(&sandbox, "stages:\n- {name: dev, deployment_strategy: direct, test_strategy: functional}\n");
+    let add = tidegate("add-resource -p sockshop --service carts --resource tests.yaml").on(&sandbox);
+    std::fs::write(add.home().join("tests.yaml"), "functional: {job: {image: 'k6:1', keep: true}}").expect("a file");
+    add.succeeds();
+    let jobs = || sandbox.rest.get("/apis/batch/v1/namespaces/sockshop-dev/jobs").ok()["items"].as_array().map(Vec::len);
+    let run = send("0.6.2", "").on(&sandbox);
+    let child = background(&run);
+    eventually("a job runs", || (jobs() == Some(1)).then_some(()));
+    tidegate("abort carts -p sockshop").on(&sandbox).succeeds();
+    let output = finish(child);
+    assert_eq!(output.status, Some(1), "{output}");
+    assert!(output.stderr.contains("aborted by alice"), "{output}");
+    assert_eq!(jobs(), Some(0), "{output}");
+    assert_eq!(image(&sandbox, "sockshop-dev", "carts"), "0.6.0");
+}

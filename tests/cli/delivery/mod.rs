@@ -3,6 +3,7 @@
 mod bad_input;
 mod control;
 mod events;
+mod mesh;
 mod story;
 mod tests;
 

@@ -261,3 +261,27 @@ fn keptns_own_command_lines_are_taken() {
         assert_eq!(output.stdout, shown, "{line}");
     }
 }
+
+#[test]
+fn a_database_stays_single_and_gets_its_image_in_every_stage() {
+    let sandbox = Sandbox::empty();
+    project(&sandbox, SHIPYARD);
+    let onboard =
+        tidegate("onboard service carts-db -p sockshop --deployment carts-db.yaml --deployment-strategy direct").on(&sandbox);
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sockshop");
+    std::fs::copy(fixtures.join("carts-db.yaml"), onboard.home().join("carts-db.yaml")).expect("a file");
+    onboard.succeeds();
+    let before = sandbox.requests().len();
+    let sent = "send event new-artifact --project=sockshop --service=carts-db --image=mongo --tag=4.2.2";
+    let output = tidegate(sent).on(&sandbox).run();
+    assert_eq!(output.status, Some(0), "{output}");
+    assert!(
+        output.stderr.starts_with("carts-db has one deployment in staging, production: it gets the image there\n"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("functional: not asked: port 27017 speaks no HTTP (built in)"), "{output}");
+    for stage in ["dev", "staging", "production"] {
+        assert_eq!(image(&sandbox, &format!("sockshop-{stage}"), "carts-db"), "4.2.2");
+    }
+    assert!(!sandbox.requests()[before..].contains("/proxy/"));
+}

@@ -77,6 +77,13 @@ fn a_job_tests_from_within_and_goes() {
     let kept = jobs().and_then(|mut all| all.pop()).expect("kept");
     assert_eq!(kept["metadata"]["labels"]["tidegate/service"], "carts");
     assert_eq!(kept["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"], "false");
+    // By the name that users have: a job can set no header.
+    let outside = tested(&sandbox, "through: ingress\nfunctional: {job: {image: 'k6:1', keep: true}}", "");
+    assert_eq!(outside.status, Some(0), "{outside}");
+    let kept = jobs().and_then(|mut all| all.pop()).expect("kept");
+    let variables = kept["spec"]["template"]["spec"]["containers"][0]["env"].as_array().expect("variables");
+    let url = variables.iter().find(|one| one["name"] == "TARGET_URL").expect("a URL");
+    assert!(url["value"].as_str().is_some_and(|url| url.starts_with("http://carts.sockshop-dev.203.0.113.10.xip.io:")), "{url}");
     let never = tested(&sandbox, "functional: {job: {image: 'k6:missing'}}", "");
     assert_eq!(never.status, Some(10), "{never}");
     assert!(never.stderr.contains("ImagePullBackOff"), "{never}");
@@ -98,6 +105,9 @@ fn the_ingress_leads_to_the_version_by_its_public_name() {
 #[test]
 fn a_file_that_is_wrong_is_refused_before_anything_is_touched() {
     let sandbox = plain();
+    let gone = tested(&sandbox, "functional: {command: [no-such-program, -n]}", "");
+    assert_eq!(gone.status, Some(2), "{gone}");
+    assert!(gone.stderr.contains("stage dev: its tests need `no-such-program`, which is not on this machine"), "{gone}");
     let run = tested(&sandbox, "functional: {check: [/carts]}", "");
     assert_eq!(run.status, Some(2), "{run}");
     assert!(run.stderr.contains("tests.yaml:1:14: unknown key `check`; did you mean `checks`?"), "{run}");

@@ -1,5 +1,6 @@
 //! What a service is made of, before it has a place: a pod template and the ports of its service.
 
+use super::needs;
 use crate::core::delivery::image::Image;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -16,6 +17,8 @@ pub struct Blueprint {
     pub(super) spec: Map<String, Value>,
     /// The ports of its service.
     pub(super) ports: Vec<Value>,
+    /// What its pods cannot start without: configuration, secrets, service accounts, claims.
+    pub(super) needs: Vec<Value>,
     /// What of the manifests is not taken over, in words.
     pub notes: Vec<String>,
 }
@@ -26,8 +29,9 @@ impl Blueprint {
     /// # Errors
     /// `Usage` where no deployment is in them, or it is not clear which is meant.
     pub fn of(service: &str, from: &str, manifests: &[Value]) -> Result<Self> {
+        let is_hook = |one: &&Value| !text(one, "/metadata/annotations/helm.sh~1hook").is_empty();
         let named = |kind: &str| -> Vec<&Value> {
-            let all: Vec<&Value> = manifests.iter().filter(|one| text(one, "/kind") == kind).collect();
+            let all: Vec<&Value> = manifests.iter().filter(|one| text(one, "/kind") == kind && !is_hook(one)).collect();
             let own: Vec<&Value> = all.iter().copied().filter(|one| text(one, "/metadata/name") == service).collect();
             if own.is_empty() { all } else { own }
         };
@@ -46,16 +50,35 @@ impl Blueprint {
                 )));
             }
         };
-        let mut blueprint = Self { service: service.to_owned(), spec: Map::new(), ports: Vec::new(), notes: Vec::new() };
+        let mut blueprint = Self::empty(service);
         blueprint.take_deployment(from, deployment)?;
-        match named("Service").as_slice() {
-            [one] => blueprint.take_service(one),
-            _ => blueprint.ports = blueprint.derived_ports(),
+        let front = match named("Service").as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        };
+        match front {
+            Some(one) => blueprint.take_service(one),
+            None => blueprint.ports = blueprint.derived_ports(),
         }
-        for other in manifests.iter().filter(|one| !["", "Deployment", "Service"].contains(&text(one, "/kind"))) {
-            blueprint.notes.push(format!("{} {} is not made", text(other, "/kind"), text(other, "/metadata/name")));
+        let mut missing = needs::of(blueprint.spec.get("template").unwrap_or(&Value::Null));
+        let taken = |one: &Value| std::ptr::eq(one, deployment) || front.is_some_and(|front| std::ptr::eq(one, front));
+        for other in manifests.iter().filter(|one| !text(one, "/kind").is_empty() && !taken(one)) {
+            let (kind, name) = (text(other, "/kind"), text(other, "/metadata/name"));
+            let need = (kind.to_owned(), name.to_owned());
+            match is_hook(&other) {
+                true => blueprint.notes.push(format!("{kind} {name} is a hook of helm's, and is not run")),
+                false if missing.remove(&need) => blueprint.needs.push(other.clone()),
+                false => blueprint.notes.push(format!("{kind} {name} is not made")),
+            }
         }
+        let missing = missing.into_iter().map(|(kind, name)| format!("the pods need {kind} {name}, which is not in {from}"));
+        blueprint.notes.extend(missing);
         Ok(blueprint)
+    }
+
+    fn empty(service: &str) -> Self {
+        let (spec, ports, needs, notes) = Default::default();
+        Self { service: service.to_owned(), spec, ports, needs, notes }
     }
 
     /// A deployment of one container with a port and probes on `/health`.
@@ -72,7 +95,7 @@ impl Blueprint {
             "replicas": 1, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
             "template": {"metadata": {"labels": {}}, "spec": {"containers": [container]}},
         });
-        let mut blueprint = Self { service: service.to_owned(), spec: Map::new(), ports: Vec::new(), notes: Vec::new() };
+        let mut blueprint = Self::empty(service);
         if let Value::Object(spec) = spec {
             blueprint.spec = spec;
         }
@@ -117,15 +140,9 @@ impl Blueprint {
         Image::parse(self.image_text()?).ok()
     }
 
-    /// Whether its service speaks HTTP, as Istio would tell by `appProtocol`, the port's name, or its number.
+    /// Whether its service speaks HTTP.
     pub fn is_http(&self) -> bool {
-        self.ports.first().is_some_and(|port| {
-            let name = port.get("appProtocol").or_else(|| port.get("name")).and_then(Value::as_str).unwrap_or_default();
-            let protocol = name.split('-').next().unwrap_or_default();
-            let other = ["tcp", "udp", "tls", "https", "mongo", "mysql", "redis"].contains(&protocol);
-            let number = |key: &str| port.get(key).and_then(Value::as_u64).is_some_and(|number| OTHER_PORTS.contains(&number));
-            !other && (["http", "http2", "grpc"].contains(&protocol) || !number("port") && !number("targetPort"))
-        })
+        self.ports.first().is_some_and(speaks_http)
     }
 
     /// Whether its pods keep data that two versions would share.
@@ -203,6 +220,15 @@ impl Blueprint {
             one[key] = value;
         }
     }
+}
+
+/// Whether a port of a service speaks HTTP, as Istio would tell by `appProtocol`, the port's name, or its number.
+pub fn speaks_http(port: &Value) -> bool {
+    let name = port.get("appProtocol").or_else(|| port.get("name")).and_then(Value::as_str).unwrap_or_default();
+    let protocol = name.split('-').next().unwrap_or_default();
+    let other = ["tcp", "udp", "tls", "https", "mongo", "mysql", "redis"].contains(&protocol);
+    let number = |key: &str| port.get(key).and_then(Value::as_u64).is_some_and(|number| OTHER_PORTS.contains(&number));
+    !other && (["http", "http2", "grpc"].contains(&protocol) || !number("port") && !number("targetPort"))
 }
 
 /// The container that is delivered: the one with the service's name, else the first.

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// what the server or others added.
 pub fn differences(made: &Value, live: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for part in ["/metadata/labels", "/spec"] {
+    for part in ["/metadata/labels", "/spec", "/data"] {
         if let Some(made) = made.pointer(part) {
             compare(&part[1..].replace('/', "."), made, live.pointer(part).unwrap_or(&Value::Null), &mut found);
         }

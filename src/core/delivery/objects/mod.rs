@@ -5,8 +5,9 @@
 
 mod blueprint;
 mod difference;
+mod needs;
 
-pub use blueprint::{Blueprint, container};
+pub use blueprint::{Blueprint, container, speaks_http};
 pub use difference::differences;
 
 use super::project::{MANAGED, PROJECT, SERVICE};
@@ -60,7 +61,7 @@ impl Blueprint {
         let selector = format!("{}-selector-{name}", place.project);
         let of = |deployment: &str| json!({"app": selector, "deployment": deployment});
         let host = |service: &str| host::resolve(service, place.namespace);
-        let mut objects = Vec::new();
+        let mut objects: Vec<Value> = self.needs.iter().map(|need| self.placed(place, need)).collect();
         let mut route: Vec<Value> = Vec::new();
         match place.layout {
             Layout::Direct => {
@@ -155,14 +156,17 @@ impl Blueprint {
     }
 
     fn object(&self, place: &Place<'_>, version: &str, kind: &str, name: &str, spec: &Value) -> Value {
-        json!({
-            "apiVersion": version, "kind": kind,
-            "metadata": {
-                "name": name, "namespace": place.namespace,
-                "labels": {PROJECT: place.project, SERVICE: self.service, MANAGED.0: MANAGED.1},
-            },
-            "spec": spec,
-        })
+        self.placed(place, &json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}))
+    }
+
+    /// A manifest in the namespace of a stage, with the marks of what is made.
+    fn placed(&self, place: &Place<'_>, manifest: &Value) -> Value {
+        let mut object = manifest.clone();
+        object["metadata"] = json!({
+            "name": manifest.pointer("/metadata/name"), "namespace": place.namespace,
+            "labels": {PROJECT: place.project, SERVICE: self.service, MANAGED.0: MANAGED.1},
+        });
+        object
     }
 }
 

@@ -172,11 +172,15 @@ fn jmeters_summary() {
     assert_eq!(summary, Summary { requests: 5000, average: 12, max: 1043, failed: 12 });
     assert_eq!(Summary::parse(&line.replace("summary =", "summary +")), None);
     assert_eq!(Summary::parse("summary = of the day"), None);
+    let nothing = "summary =      0 in 00:00:00 = ******/s Avg:     0 Min: 9223372036854775807 Max: -9223372036854775808 Err:     0 (0.00%)";
+    assert_eq!(Summary::parse(nothing), Some(Summary { requests: 0, average: 0, max: 0, failed: 0 }));
     let plan = plan("performance: {command: jmeter}", TestStrategy::Performance);
     let report = |failure: Option<&str>, failed: u64| {
         let output = vec![line.replace("12 (", &format!("{failed} (")), "... end of run".into()];
         plan.report_of_output(failure.map(str::to_owned), output, 1, 2)
     };
+    let idle = plan.report_of_output(None, vec![nothing.into()], 1, 2);
+    assert_eq!((idle.passed, idle.reason.as_str()), (false, "performance: no request was sent (tests.yaml)"));
     let good = report(None, 500);
     assert!(good.passed, "{}", good.reason);
     assert_eq!((good.requests, good.failed), (5000, 500));

@@ -1,6 +1,7 @@
 //! The Kubernetes Job of a test.
 
 use super::{Job, Target, TestPlan, expand};
+use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE, STAGE};
 use serde_json::{Value, json};
 
 /// A finished Job that nobody deleted goes by itself after so many seconds: its starter may have been killed.
@@ -11,10 +12,7 @@ pub const CONTAINER: &str = "test";
 
 /// The manifest of a Job named `name` that has `seconds` for its work.
 pub fn manifest(name: &str, job: &Job, plan: &TestPlan, target: &Target, url: &str, seconds: u64) -> Value {
-    let labels = json!({
-        "app.kubernetes.io/managed-by": "tidegate",
-        "tidegate/project": target.project, "tidegate/stage": target.stage, "tidegate/service": target.service,
-    });
+    let labels = json!({MANAGED.0: MANAGED.1, PROJECT: target.project, STAGE: target.stage, SERVICE: target.service});
     let mut environment = plan.environment(target, url);
     let own = job.env.iter().map(|(name, value)| (name.clone(), expand(value, &environment)));
     let own: Vec<(String, String)> = own.collect();
@@ -61,6 +59,16 @@ pub fn exit_code(pods: &[Value]) -> Option<i64> {
     own.find_map(|status| status.pointer("/state/terminated/exitCode").and_then(Value::as_i64))
 }
 
+/// What keeps a Job's pods from running, where something does: no node takes them, or they cannot be made.
+pub fn held_up(pods: &[Value], events: &[Value]) -> Option<String> {
+    let text = |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let conditions = pods.iter().filter_map(|pod| pod.pointer("/status/conditions")?.as_array()).flatten();
+    let mut unscheduled = conditions.filter(|one| text(one, "type") == "PodScheduled" && text(one, "status") == "False");
+    let refused = events.iter().rev().filter(|_| pods.is_empty()).find(|event| text(event, "reason") == "FailedCreate");
+    let told = unscheduled.next().or(refused).map(|one| text(one, "message"));
+    told.filter(|message| !message.is_empty())
+}
+
 /// Why a Job's pods will never begin, where that is so: `ImagePullBackOff: manifest unknown`.
 pub fn stuck(pods: &[Value]) -> Option<String> {
     const HOPELESS: [&str; 5] =
@@ -73,4 +81,24 @@ pub fn stuck(pods: &[Value]) -> Option<String> {
             message => format!("{}: {message}", text("reason")),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_a_job_up_is_told() {
+        let pending = json!({"status": {"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]}});
+        let events = [
+            json!({"type": "Warning", "reason": "FailedCreate", "message": "pods \"test-x\" is forbidden: exceeded quota"}),
+            json!({"type": "Normal", "reason": "Other", "message": "no"}),
+        ];
+        assert_eq!(held_up(&[pending], &events).as_deref(), Some("0/1 nodes are available"));
+        assert_eq!(held_up(&[], &events).as_deref(), Some("pods \"test-x\" is forbidden: exceeded quota"));
+        let running = json!({"status": {"phase": "Running", "conditions": [{"type": "PodScheduled", "status": "True"}]}});
+        assert_eq!(held_up(&[running], &events), None);
+        assert_eq!(held_up(&[], &[]), None);
+    }
 }

@@ -24,7 +24,8 @@ impl Summary {
         let words: Vec<&str> = words.collect();
         let after = |name: &str| {
             let place = words.iter().position(|word| *word == name)?;
-            words.get(place + 1)?.parse().ok()
+            // Where nothing was sent, JMeter's least is above its most: -9223372036854775808.
+            words.get(place + 1)?.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(0))
         };
         Some(Self { requests, average: after("Avg:")?, max: after("Max:")?, failed: after("Err:")? })
     }
