@@ -20,6 +20,7 @@ pub(super) mod project;
 mod resources;
 mod rollout;
 pub(super) mod send;
+pub(super) mod standing;
 mod store;
 mod target;
 mod tell;

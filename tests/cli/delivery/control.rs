@@ -1,18 +1,6 @@
 use super::*;
 use crate::support::run::{finish, wait};
 
-/// A person lets versions into production.
-const ASKING: &str = "stages:
-- {name: dev, deployment_strategy: direct}
-- {name: production, deployment_strategy: blue_green, approval_strategy: {pass: manual, warning: manual}}
-";
-
-fn asking() -> Sandbox {
-    let sandbox = Sandbox::new();
-    project(&sandbox, ASKING);
-    sandbox
-}
-
 #[test]
 fn a_stage_waits_for_approval_from_elsewhere() {
     let sandbox = asking();

@@ -140,6 +140,15 @@ pub enum Gate {
     Require(Vec<String>),
 }
 
+impl std::fmt::Display for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Gate::File { name, .. } => f.write_str(name),
+            Gate::Require(terms) => f.write_str(&terms.join(", ")),
+        }
+    }
+}
+
 /// What stood in a stage before the version came: what to go back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
