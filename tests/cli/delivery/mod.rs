@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod control;
+mod event_file;
 mod events;
 mod standing;
 mod story;
