@@ -280,8 +280,8 @@ What `send new-artifact` does in a stage, and what a failure leads to:
   evaluate    the gate: pass and warning go on            the same
   all traffic the version before stays, without traffic   the same
 A stage that does not pass ends the run. Its state is a ConfigMap in the first
-stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on
-it from any machine.
+stage's namespace: `status` and `get runs` show it; `resume`, `approve` and
+`abort` act on it from any machine.
 
 A gate file's query knows no versions: while the new pods have no series it
 would be answered by the old ones. Where series name their pod or deployment,

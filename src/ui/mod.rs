@@ -35,6 +35,8 @@ pub struct Ui {
     quiet: bool,
     closed: Cell<bool>,
     failed: Cell<bool>,
+    /// What [`Ui::say_once`] said last.
+    said: RefCell<String>,
 }
 
 impl Ui {
@@ -51,6 +53,7 @@ impl Ui {
             quiet,
             closed: Cell::new(false),
             failed: Cell::new(false),
+            said: RefCell::default(),
         }
     }
 
@@ -71,6 +74,13 @@ impl Ui {
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.to_stderr(text);
+        }
+    }
+
+    /// As [`Ui::say`], but not what was said that way before: for what is done again and again in a long wait.
+    pub fn say_once(&self, text: &str) {
+        if self.said.replace(text.to_owned()) != text {
+            self.say(text);
         }
     }
 
