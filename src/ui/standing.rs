@@ -3,6 +3,7 @@
 use super::status::{Screen, columns};
 use super::text::printable;
 use super::time::age;
+use crate::core::delivery::image::version;
 use crate::core::delivery::standing::Delivery;
 use crate::core::status::ServiceStatus;
 use std::fmt::Write as _;
@@ -45,7 +46,7 @@ fn delivery(project: &str, one: &Delivery, screen: Screen) -> String {
     };
     let run = one.run.get(..8).unwrap_or(&one.run);
     let head =
-        format!("{} {} is on its way through {project} (run {run}, sent {when} by {})", one.service, one.version(), one.by);
+        format!("{} {} is on its way through {project} (run {run}, sent {when} by {})", one.service, version(&one.image), one.by);
     let now = format!("  {}, {}: waits for {}{driver}", one.stage, one.phase, one.waits_for);
     let mut text = format!("\n{}\n{}\n", printable(&head), printable(&now));
     if let Some(command) = &one.go_on {

@@ -1,7 +1,7 @@
 //! `send new-artifact`: a version walks through the stages of its project.
 
 use super::announce::Announcer;
-use super::drive::{Driver, Way, stamp, version};
+use super::drive::{Driver, Way, stamp};
 use super::lock::{self, Other};
 use super::project::Project;
 use super::store::{self, Kept, short};
@@ -11,7 +11,7 @@ use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact, Way as Wanted};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::{Context, evaluate};
 use crate::core::delivery::events::{self, Artifact};
-use crate::core::delivery::image::Image;
+use crate::core::delivery::image::{Image, version};
 use crate::core::delivery::project::named;
 use crate::core::delivery::run::{Gate, Phase, Place, Run, StagePlan, StageRun, Status, Terms};
 use crate::core::delivery::shipyard::{Approver, Stage, Strategy, TestStrategy};

@@ -1,9 +1,9 @@
 //! What people see of a run: a line a phase as it goes, a table of the stages at the end, and what to type next.
 
-use super::drive::version;
 use super::store::short;
 use crate::cli::Format;
 use crate::commands::Context;
+use crate::core::delivery::image::version;
 use crate::core::delivery::run::{End, Outcome, Phase, Place, Run, StageRun, Status};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, data};

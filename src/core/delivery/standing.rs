@@ -1,7 +1,7 @@
 //! What projects say of the services that `status` shows: whose stage a namespace is, where the service is reached from
 //! outside, and which delivery of it is under way.
 
-use super::image::Image;
+use super::image::version;
 use super::run::{Phase, Run, Status};
 use crate::core::host;
 use crate::core::status::ServiceStatus;
@@ -58,13 +58,6 @@ pub struct Delivery {
     pub abort: String,
 }
 
-impl Delivery {
-    /// What people call the version.
-    pub fn version(&self) -> String {
-        Image::parse(&self.image).map_or_else(|_| self.image.clone(), |image| image.version().to_owned())
-    }
-}
-
 impl Standing {
     /// Tells a service what is known of it; says whether that is news.
     pub fn tell(&self, service: &mut ServiceStatus) -> bool {
@@ -95,13 +88,12 @@ pub fn waits_for(run: &Run) -> String {
     let Some(stage) = run.current().and_then(|index| run.stages.get(index)) else { return "nothing".into() };
     let before = stage.before.as_ref();
     let deployment = before.map_or("its deployment", |before| before.deployment.as_str());
-    let name = |image: &str| Image::parse(image).map_or_else(|_| image.to_owned(), |image| image.version().to_owned());
     let side = |side: Option<&String>| side.map_or("the version", String::as_str).to_owned();
     let to = || side(before.and_then(|before| before.to.as_ref()));
     match stage.phase {
         Phase::Approval => "a person's approval".into(),
         Phase::Ahead | Phase::Look | Phase::Ended => "the stage to begin".into(),
-        Phase::Deploy => format!("{deployment} to run {}", name(&run.image)),
+        Phase::Deploy => format!("{deployment} to run {}", version(&run.image)),
         Phase::Smoke => format!("{deployment} to answer"),
         Phase::Share => format!("{} % of the traffic to move to {}", stage.plan.share.unwrap_or_default(), to()),
         Phase::Shift | Phase::Promote => format!("all traffic to move to {}", to()),
@@ -109,7 +101,7 @@ pub fn waits_for(run: &Run) -> String {
         Phase::Evaluate => format!("its gate, {}", stage.plan.gate.as_ref().map_or_else(|| "none".into(), ToString::to_string)),
         Phase::Reroute => format!("traffic to go back to {}", side(before.and_then(|before| before.serving.as_ref()))),
         Phase::Restore => {
-            format!("{deployment} to go back to {}", before.map_or_else(|| "what it was".into(), |before| name(&before.image)))
+            format!("{deployment} to go back to {}", before.map_or_else(|| "what it was".into(), |before| version(&before.image)))
         }
     }
 }
