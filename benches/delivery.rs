@@ -6,9 +6,9 @@
 //!
 //! - `share`: the tool's own part of a delivery. The program has one thread that either runs or waits for a socket, a timer
 //!   or a process; so its own part is its CPU time, and what it waited for a processor (Linux tells both). All other wall
-//!   time is the cluster's, the tests' and the windows'. What this misses are pauses between two looks that go on when
-//!   there is nothing to wait for any more: they are all that is left of a delivery without tests and gates in a sandbox
-//!   whose rollouts take no time, which is measured beside it.
+//!   time is the cluster's, the tests' and the windows', but for the pause between two looks: the end of a rollout is seen
+//!   up to half a second late. Beside it stands a delivery without tests and gates in a sandbox whose rollouts take no
+//!   time: its wall time is what is left where there is nothing to wait for.
 //! - `requests`: what is sent for each stage alone, from the sandbox's request log.
 //! - `memory`: resident memory while a run waits for approval or for a metric that never comes, after ten looks and at the
 //!   end. The wait is two minutes long, or `TIDEGATE_WAIT` seconds; it is not scaled.

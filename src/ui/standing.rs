@@ -49,9 +49,10 @@ fn delivery(project: &str, one: &Delivery, screen: Screen) -> String {
         format!("{} {} is on its way through {project} (run {run}, sent {when} by {})", one.service, version(&one.image), one.by);
     let now = format!("  {}, {}: waits for {}{driver}", one.stage, one.phase, one.waits_for);
     let mut text = format!("\n{}\n{}\n", printable(&head), printable(&now));
-    if let Some(command) = &one.go_on {
-        let _ = writeln!(text, "  go on: `{command}`");
+    for (what, command) in [("go on", &one.go_on), ("go back", &one.abort)] {
+        if let Some(command) = command {
+            let _ = writeln!(text, "  {what}: `{command}`");
+        }
     }
-    let _ = writeln!(text, "  go back: `{}`", one.abort);
     text
 }

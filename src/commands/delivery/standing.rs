@@ -85,7 +85,7 @@ fn delivery(context: &Context, run: &Run, driver: Option<Option<String>>) -> Del
             (_, Some(true)) => None,
             _ => Some(commands.resume),
         },
-        abort: commands.abort,
+        abort: (run.status != Status::Stuck).then_some(commands.abort),
     }
 }
 

@@ -54,8 +54,9 @@ pub struct Delivery {
     /// The command that it goes on by; absent where it goes on by itself.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub go_on: Option<String>,
-    /// The command that ends it.
-    pub abort: String,
+    /// The command that it goes back by; absent where a way back has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort: Option<String>,
 }
 
 impl Standing {
@@ -83,7 +84,8 @@ impl Standing {
 pub fn waits_for(run: &Run) -> String {
     let stuck = run.stages.iter().find_map(|stage| stage.stuck.as_ref());
     if let (Status::Stuck, Some(why)) = (run.status, stuck) {
-        return format!("somebody to try the way back again: {why}");
+        let version = version(&run.image);
+        return format!("somebody to try the way back again (traffic may still be on {version}): {why}");
     }
     let Some(stage) = run.current().and_then(|index| run.stages.get(index)) else { return "nothing".into() };
     let before = stage.before.as_ref();
@@ -103,5 +105,106 @@ pub fn waits_for(run: &Run) -> String {
         Phase::Restore => {
             format!("{deployment} to go back to {}", before.map_or_else(|| "what it was".into(), |before| version(&before.image)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn run(status: &str, stage: &Value) -> Run {
+        let mut whole = json!({
+            "stage": "staging", "namespace": "shop-staging", "phase": "look",
+            "plan": {"place": "idle", "test": "performance", "approval": {"pass": "automatic", "warning": "automatic"},
+                     "share": 10, "gate": {"require": ["p95<500ms", "success-rate>=99"]}},
+            "before": {"deployment": "carts-green", "container": "carts", "image": "carts:1", "replicas": 1, "scale": 1,
+                       "to": "green", "serving": "blue"},
+        });
+        for (key, value) in stage.as_object().into_iter().flatten() {
+            whole[key] = value.clone();
+        }
+        let terms = json!({"rollout": 1, "evaluation": 1, "tests": 1, "settle": 1});
+        let run = json!({
+            "id": "3fc5050a-6f9e-4b32-97ff-3b6c292bc509", "project": "shop", "service": "carts", "image": "registry:5000/carts:2",
+            "by": "alice", "started": "2026-01-02T03:04:05Z", "status": status, "terms": terms, "stages": [whole],
+        });
+        serde_json::from_value(run).expect("a run")
+    }
+
+    #[test]
+    fn what_a_run_waits_for_is_said_of_each_phase() {
+        let phases =
+            ["approval", "look", "deploy", "smoke", "shift", "share", "tests", "evaluate", "promote", "reroute", "restore"];
+        let told: Vec<String> = phases.iter().map(|phase| waits_for(&run("running", &json!({"phase": phase})))).collect();
+        assert_eq!(
+            told,
+            [
+                "a person's approval",
+                "the stage to begin",
+                "carts-green to run 2",
+                "carts-green to answer",
+                "all traffic to move to green",
+                "10 % of the traffic to move to green",
+                "its tests",
+                "its gate, p95<500ms, success-rate>=99",
+                "all traffic to move to green",
+                "traffic to go back to blue",
+                "carts-green to go back to 1",
+            ]
+        );
+        assert_eq!(waits_for(&run("running", &json!({"phase": "deploy", "before": null}))), "its deployment to run 2");
+        assert_eq!(
+            waits_for(&run("stuck", &json!({"phase": "reroute", "stuck": "forbidden"}))),
+            "somebody to try the way back again (traffic may still be on 2): forbidden"
+        );
+        assert_eq!(waits_for(&run("passed", &json!({"phase": "ended"}))), "nothing");
+    }
+
+    #[test]
+    fn a_service_is_told_of_its_own_projects_deliveries_alone() {
+        let service = |namespace: &str, name: &str| {
+            let object = crate::core::object::Object::read(json!({
+                "metadata": {"namespace": namespace, "name": name},
+                "spec": {"hosts": ["carts", format!("carts.{namespace}.example.com")], "gateways": ["edge"]},
+            }));
+            crate::core::status::of(&object, &Default::default(), &Default::default())
+        };
+        let delivery = Delivery {
+            run: "id".into(),
+            project: "shop".into(),
+            service: "carts".into(),
+            image: "carts:2".into(),
+            status: "running",
+            stage: "dev".into(),
+            phase: "deploy",
+            waits_for: String::new(),
+            started: String::new(),
+            by: String::new(),
+            driven: None,
+            driver: None,
+            go_on: None,
+            abort: None,
+        };
+        let place = |namespace: &str, project: &str| (namespace.to_owned(), (project.to_owned(), "production".to_owned()));
+        let standing = Standing {
+            stages: BTreeMap::from([place("a", "shop"), place("b", "other")]),
+            port: Some(31380),
+            deliveries: vec![delivery],
+        };
+        let mut told = service("a", "carts");
+        assert!(standing.tell(&mut told));
+        assert_eq!((told.url.as_deref(), told.delivery.is_some()), (Some("http://carts.a.example.com:31380"), true));
+        assert!(!standing.tell(&mut told), "that is no news");
+        // By its host, where the virtual service has another name.
+        let mut named = service("a", "routes-of-carts");
+        standing.tell(&mut named);
+        assert!(named.delivery.is_some());
+        let mut other = service("b", "carts");
+        standing.tell(&mut other);
+        assert_eq!((other.project.as_deref(), other.delivery), (Some("other"), None));
+        let mut nobodys = service("c", "carts");
+        assert!(!standing.tell(&mut nobodys));
+        assert_eq!((nobodys.project, nobodys.url), (None, None));
     }
 }
