@@ -1,7 +1,7 @@
 //! What is routed where: rows for `status`, one a destination, in words of the domain.
 
 use super::check::{Endpoints, Ready, Rules};
-use super::delivery::standing::Delivery;
+use super::delivery::standing::Told;
 use super::host;
 use super::object::Object;
 use super::release::{self, Phase};
@@ -18,18 +18,9 @@ pub struct ServiceStatus {
     pub name: String,
     /// Its hosts, resolved; empty for a delegate.
     pub hosts: Vec<String>,
-    /// The project whose service it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
-    /// The stage that it is in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    /// Where it is reached from outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The delivery of it that is under way, in whichever stage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery: Option<Delivery>,
+    /// What its project says of it. Most services of a cluster have none, so it takes no room in them.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Told>>,
     /// Its name outside of the mesh.
     #[serde(skip)]
     pub public: Option<String>,
@@ -195,10 +186,7 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         hosts: object.hosts.clone(),
-        project: None,
-        stage: None,
-        url: None,
-        delivery: None,
+        told: None,
         public: object.public().map(str::to_owned),
         routes,
         release: object.release.as_ref().map(|release| ReleaseStatus {

@@ -16,24 +16,23 @@ pub fn standing(services: &[&ServiceStatus], screen: Screen) -> String {
         text += "\n";
         text += &columns(&["PROJECT", "STAGE", "SERVICE", "URL"], &rows);
     }
-    let mut told: Vec<&str> = Vec::new();
-    for service in services {
-        let (Some(project), Some(one)) = (&service.project, &service.delivery) else { continue };
+    let mut shown: Vec<&str> = Vec::new();
+    for one in services.iter().filter_map(|service| service.told.as_ref()?.delivery.as_ref()) {
         // The same run concerns the service in each stage.
-        if !told.contains(&one.run.as_str()) {
-            told.push(&one.run);
-            text += &delivery(project, one, screen);
+        if !shown.contains(&one.run.as_str()) {
+            shown.push(&one.run);
+            text += &delivery(one, screen);
         }
     }
     text
 }
 
 fn address(service: &ServiceStatus) -> Option<Vec<String>> {
-    let (project, stage, url) = (service.project.clone()?, service.stage.clone()?, service.url.clone()?);
-    Some(vec![project, stage, service.name.clone(), url])
+    let told = service.told.as_ref()?;
+    Some(vec![told.project.clone(), told.stage.clone(), service.name.clone(), told.url.clone()?])
 }
 
-fn delivery(project: &str, one: &Delivery, screen: Screen) -> String {
+fn delivery(one: &Delivery, screen: Screen) -> String {
     let when = match screen.terminal {
         true => format!("{} ago", age(&one.started, screen.now)),
         false => format!("at {}", one.started),
@@ -45,8 +44,8 @@ fn delivery(project: &str, one: &Delivery, screen: Screen) -> String {
         (None, None) => String::new(),
     };
     let run = one.run.get(..8).unwrap_or(&one.run);
-    let head =
-        format!("{} {} is on its way through {project} (run {run}, sent {when} by {})", one.service, version(&one.image), one.by);
+    let (service, version, project) = (&one.service, version(&one.image), &one.project);
+    let head = format!("{service} {version} is on its way through {project} (run {run}, sent {when} by {})", one.by);
     let now = format!("  {}, {}: waits for {}{driver}", one.stage, one.phase, one.waits_for);
     let mut text = format!("\n{}\n{}\n", printable(&head), printable(&now));
     for (what, command) in [("go on", &one.go_on), ("go back", &one.abort)] {

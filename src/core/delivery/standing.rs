@@ -19,6 +19,21 @@ pub struct Standing {
     pub deliveries: Vec<Delivery>,
 }
 
+/// What a project says of a service. Its JSON is part of the documented output of `status -o json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Told {
+    /// The project.
+    pub project: String,
+    /// The stage.
+    pub stage: String,
+    /// Where the service is reached from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The delivery of it that is under way, in whichever stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Box<Delivery>>,
+}
+
 /// A delivery that is under way. Its JSON is part of the documented output of `status -o json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,20 +77,21 @@ pub struct Delivery {
 impl Standing {
     /// Tells a service what is known of it; says whether that is news.
     pub fn tell(&self, service: &mut ServiceStatus) -> bool {
-        let place = self.stages.get(&service.namespace);
-        let url = service.public.as_ref().filter(|_| place.is_some()).map(|host| match self.port {
-            Some(port) => format!("http://{host}:{port}"),
-            None => format!("http://{host}"),
+        let told = self.stages.get(&service.namespace).map(|(project, stage)| {
+            let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let of = |delivery: &&Delivery| {
+                let host = || host::resolve(&delivery.service, &service.namespace);
+                *project == delivery.project && (service.name == delivery.service || service.hosts.contains(&host()))
+            };
+            Box::new(Told {
+                project: project.clone(),
+                stage: stage.clone(),
+                url: service.public.as_ref().map(|host| format!("http://{host}{port}")),
+                delivery: self.deliveries.iter().find(of).cloned().map(Box::new),
+            })
         });
-        let of = |delivery: &&Delivery| {
-            place.is_some_and(|(project, _)| *project == delivery.project)
-                && (service.name == delivery.service
-                    || service.hosts.contains(&host::resolve(&delivery.service, &service.namespace)))
-        };
-        let delivery = self.deliveries.iter().find(of).cloned();
-        let (project, stage) = place.cloned().unzip();
-        let news = (&service.project, &service.stage, &service.url, &service.delivery) != (&project, &stage, &url, &delivery);
-        (service.project, service.stage, service.url, service.delivery) = (project, stage, url, delivery);
+        let news = service.told != told;
+        service.told = told;
         news
     }
 }
@@ -194,17 +210,18 @@ mod tests {
         };
         let mut told = service("a", "carts");
         assert!(standing.tell(&mut told));
-        assert_eq!((told.url.as_deref(), told.delivery.is_some()), (Some("http://carts.a.example.com:31380"), true));
+        let own = told.told.as_ref().expect("it is told");
+        assert_eq!((own.url.as_deref(), own.delivery.is_some()), (Some("http://carts.a.example.com:31380"), true));
         assert!(!standing.tell(&mut told), "that is no news");
         // By its host, where the virtual service has another name.
         let mut named = service("a", "routes-of-carts");
         standing.tell(&mut named);
-        assert!(named.delivery.is_some());
+        assert!(named.told.is_some_and(|told| told.delivery.is_some()));
         let mut other = service("b", "carts");
         standing.tell(&mut other);
-        assert_eq!((other.project.as_deref(), other.delivery), (Some("other"), None));
+        assert!(other.told.is_some_and(|told| told.project == "other" && told.delivery.is_none()));
         let mut nobodys = service("c", "carts");
         assert!(!standing.tell(&mut nobodys));
-        assert_eq!((nobodys.project, nobodys.url), (None, None));
+        assert_eq!(nobodys.told, None);
     }
 }
