@@ -29,8 +29,11 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
         }
     };
     let (found, deliveries) = tokio::join!(cluster.find(&service, false), deliveries);
-    let (found, deliveries) = (found?, deliveries?);
-    let ui = &context.ui;
+    let (found, ui) = (found?, &context.ui);
+    let deliveries = deliveries.unwrap_or_else(|error| {
+        ui.warn(&format!("deliveries are unknown: {}", error.message));
+        String::new()
+    });
     let objects: Vec<&Object> =
         found.services.iter().flat_map(|service| &service.objects).filter(|object| !object.history.is_empty()).collect();
     let screen = Screen { namespaces: false, wide: false, terminal: ui.out_is_terminal, now: jiff::Timestamp::now() };
