@@ -43,6 +43,10 @@ Examples:
   # As `tidegate send new-artifact`
   tidegate send event new-artifact --project=sockshop --service=carts --image=carts --tag=0.6.2
 
+  # As the event in a file asks: a new artifact, a configuration change, or a
+  # stage's delivery.triggered
+  tidegate send event --file=new-artifact.json
+
   # As `tidegate approve`
   tidegate send event approval.finished --project=sockshop --service=carts";
 
@@ -117,15 +121,29 @@ pub enum Send {
     #[command(long_about = NEW_ARTIFACT)]
     NewArtifact(Box<Deferred<NewArtifact>>),
     /// Send an event, as keptn's command line does
-    #[command(long_about = EVENT, subcommand_required = true, arg_required_else_help = true)]
-    Event {
-        /// Which
-        #[command(subcommand)]
-        event: Event,
-    },
+    #[command(long_about = EVENT, arg_required_else_help = true)]
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Event(Box<Deferred<SendEvent>>),
 }
 
 /// `send event`
+#[derive(Debug, Args)]
+pub struct SendEvent {
+    /// Event that asks for a delivery, as CloudEvents JSON; `-` is standard input
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub file: Option<PathBuf>,
+    /// How it is delivered
+    #[command(flatten)]
+    pub way: Way,
+    /// What happens is always told
+    #[arg(long, hide = true)]
+    pub stream_websocket: bool,
+    /// Which
+    #[command(subcommand)]
+    pub event: Option<Event>,
+}
+
+/// The events that `send event` knows by name
 #[derive(Debug, Subcommand)]
 pub enum Event {
     /// As `send new-artifact`
@@ -162,6 +180,17 @@ pub struct NewArtifact {
     /// Stage to begin with; the first where none is named
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<String>,
+    /// Label of the run, as `k=v`; can be repeated
+    #[arg(long, alias = "labels", short_alias = 'l', value_name = "LABEL", hide_short_help = true)]
+    pub label: Vec<String>,
+    /// How it is delivered
+    #[command(flatten)]
+    pub way: Way,
+}
+
+/// How an artifact is delivered
+#[derive(Debug, Args)]
+pub struct Way {
     /// Stage to end with; the last where none is named
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
@@ -192,9 +221,6 @@ pub struct NewArtifact {
     /// Container that gets the image, where several could
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub container: Option<String>,
-    /// Label of the run, as `k=v`; can be repeated
-    #[arg(long, alias = "labels", short_alias = 'l', value_name = "LABEL", hide_short_help = true)]
-    pub label: Vec<String>,
     /// URL of Prometheus; looked for in the cluster where none is given
     #[arg(long, value_name = "URL", env = "TIDEGATE_PROMETHEUS", hide_env_values = true, hide_short_help = true)]
     pub prometheus: Option<String>,

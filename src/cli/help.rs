@@ -88,17 +88,26 @@ Examples:
 SHARE is a destination's part of the requests that take its route. READY counts
 the endpoints that its subset selects. CHANGED says who wrote the routes last:
 the person of the record, or, where the weights are not the recorded ones, the
-field manager.";
+field manager.
+
+Of a project's service it says where it is reached from outside, and of a
+delivery under way: where it stands, what it waits for, whether somebody drives
+it, and the commands that go on and go back. --watch reads deliveries every ten
+seconds.";
 
 pub const HISTORY: &str = "\
-Show the recorded changes of a service, the newest last.
+Show the recorded changes of a service, and where it belongs to a project its
+deliveries stage by stage; the newest last.
 
 Examples:
   # What was changed, by whom and why
   tidegate history carts
 
   # And back to one of them
-  tidegate rollback carts --to-revision 3";
+  tidegate rollback carts --to-revision 3
+
+As JSON and YAML it is the changes alone; `tidegate get runs -o json` has the
+deliveries.";
 
 pub const EVALUATE: &str = "\
 Grade a version by its metrics: may it have the traffic?
@@ -279,8 +288,8 @@ What `send new-artifact` does in a stage, and what a failure leads to:
   evaluate    the gate: pass and warning go on            the same
   all traffic the version before stays, without traffic   the same
 A stage that does not pass ends the run. Its state is a ConfigMap in the first
-stage's namespace: `get runs` shows it; `resume`, `approve` and `abort` act on
-it from any machine.
+stage's namespace: `status` and `get runs` show it; `resume`, `approve` and
+`abort` act on it from any machine.
 
 A gate file's query knows no versions: while the new pods have no series it
 would be answered by the old ones. Where series name their pod or deployment,
@@ -338,7 +347,11 @@ const FORMATS: &str = "\
 
 status: a list of services
   service       namespace, name, hosts, release {id, phase, since, by},
-                changed {at, by}, managedBy, routes
+                changed {at, by}, managedBy, routes; of a project: project,
+                stage, url, delivery
+  delivery      run, image, status (running, waiting, stuck), stage, phase,
+                waitsFor, started, by, driven, driver, continue, abort (the
+                commands)
   route         route, name, only, reachable, drifted, action, destinations
   destination   name, host, subset, weight, share (0 to 1), role, ready,
                 endpoints
@@ -454,6 +467,8 @@ const RBAC: &str = "\
 #   tidegate help rbac | kubectl apply -n NAMESPACE -f -
 # Bind it to who runs tidegate. With --no-preflight the first rule is enough;
 # `status -A` needs list on all of these but namespaces, in a ClusterRole.
+# `status` and `history` show deliveries to who may list namespaces, and in the
+# first stage's namespace configmaps and leases.
 # `evaluate` without --prometheus needs get on services and services/proxy where
 # Prometheus runs; it reads the Secrets tidegate-prometheus and dynatrace of the
 # namespace, and keptn/dynatrace, where it may.
@@ -500,7 +515,7 @@ rules:
 # `send new-artifact`: who drives, how the version is asked, what is noted
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 - apiGroups: [\"\"]
   resources: [pods/proxy, services/proxy]
   verbs: [get, create]

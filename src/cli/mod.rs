@@ -14,7 +14,7 @@ mod sources;
 
 pub use configure::{Configure, Monitoring, Scrape, Source as MonitoringSource};
 pub use connection::Connection;
-pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger};
+pub use delivery::{ApprovalFinished, Event, EventsEra, NewArtifact, OfRun, Runs, Send, Trigger, Way};
 pub use evaluate::{Evaluate, FailOn, Inconclusive, Judge, Metrics, Report};
 pub use help::{TOPICS, Topic};
 pub use keptn::explained;

@@ -1,7 +1,9 @@
-//! `history`: the recorded changes of a service.
+//! `history`: the recorded changes of a service, and its deliveries.
 
 use super::Context;
+use super::delivery::standing;
 use crate::cli::{Format, History};
+use crate::core::host::ServiceRef;
 use crate::core::object::Object;
 use crate::core::release::{Labelled, Revision};
 use crate::error::Result;
@@ -16,10 +18,22 @@ struct Shown<'a> {
 }
 
 pub async fn run(context: &Context, arguments: History) -> Result<()> {
-    let service = arguments.service.parse()?;
+    let service: ServiceRef = arguments.service.parse()?;
     let (_, cluster) = context.connect(None).await?;
-    let found = cluster.find(&service, false).await?;
-    let ui = &context.ui;
+    let tables = matches!(arguments.output, Format::Table | Format::Wide);
+    let namespace = service.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let deliveries = async {
+        match tables {
+            true => standing::history(context, &cluster, &namespace, &service.name).await,
+            false => Ok(String::new()),
+        }
+    };
+    let (found, deliveries) = tokio::join!(cluster.find(&service, false), deliveries);
+    let (found, ui) = (found?, &context.ui);
+    let deliveries = deliveries.unwrap_or_else(|error| {
+        ui.warn(&format!("deliveries are unknown: {}", error.message));
+        String::new()
+    });
     let objects: Vec<&Object> =
         found.services.iter().flat_map(|service| &service.objects).filter(|object| !object.history.is_empty()).collect();
     let screen = Screen { namespaces: false, wide: false, terminal: ui.out_is_terminal, now: jiff::Timestamp::now() };
@@ -44,6 +58,10 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
             }
             if objects.is_empty() {
                 ui.say(&format!("No changes recorded for {}.\n", arguments.service));
+            }
+            if !deliveries.is_empty() {
+                let gap = if objects.is_empty() { "" } else { "\n" };
+                ui.answer(&format!("{gap}{deliveries}"));
             }
         }
     }

@@ -1,9 +1,12 @@
 //! `status`: what is routed where, once or as it changes.
 
 use super::Context;
+use super::delivery::standing;
 use crate::cli::{Format, Status};
 use crate::cluster::{Cluster, Event};
 use crate::core::check::{Endpoints, Rules};
+use crate::core::delivery::standing::Standing;
+use crate::core::host::ServiceRef;
 use crate::core::object::Object;
 use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
@@ -14,14 +17,15 @@ use std::time::Duration;
 /// The screen is drawn at most five times a second.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Endpoints are read again this often while watching.
+/// Endpoints and deliveries are read again this often while watching.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// What a destination's state is judged by.
+/// What a destination's state is judged by, and what projects say of the services.
 #[derive(Default)]
 struct Around {
     rules: Rules,
     endpoints: Endpoints,
+    standing: Standing,
 }
 
 /// Objects by namespace and name: the order in which they are shown.
@@ -43,31 +47,16 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let scopes: Vec<Option<&str>> =
         if arguments.all_namespaces { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
     let scope = scopes[0];
-    let mut around = Around::default();
-    for scope in &scopes {
-        around.merge(self::around(context, &cluster, *scope).await?);
+    // Deliveries are asked for beside the rest: they take no time of their own.
+    let (shown, standing) =
+        tokio::join!(routes(context, &cluster, &arguments, &wanted, &scopes), standing::read(context, &cluster, &scopes));
+    let (mut shown, version, mut around) = shown?;
+    match standing {
+        Ok(standing) => around.standing = standing,
+        Err(error) => context.ui.warn(&format!("deliveries are unknown: {}", error.message)),
     }
-    let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
-    let mut shown = Shown::new();
-    let mut version = String::new();
-    if wanted.is_empty() {
-        version = cluster
-            .each_page(scope, query.as_deref(), |page| page.iter().for_each(|object| put(&mut shown, object, &around)))
-            .await?;
-    } else {
-        for one in &wanted {
-            for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {
-                put(&mut shown, object, &around);
-            }
-        }
-    }
-    // Destinations and delegates can lie in other namespaces than those that are shown.
-    let more = elsewhere(&scopes, &shown);
-    if !more.is_empty() {
-        for namespace in &more {
-            around.merge(self::around(context, &cluster, Some(namespace)).await?);
-        }
-        shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
+    for one in shown.values_mut() {
+        around.standing.tell(one);
     }
     drop(_progress);
     if shown.is_empty() && !arguments.watch {
@@ -86,8 +75,46 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     Ok(())
 }
 
+/// The routes, the version of their list where it was one, and what they were judged by.
+async fn routes(
+    context: &Context,
+    cluster: &Cluster,
+    arguments: &Status,
+    wanted: &[ServiceRef],
+    scopes: &[Option<&str>],
+) -> Result<(Shown, String, Around)> {
+    let mut around = Around::default();
+    for scope in scopes {
+        around.merge(self::around(context, cluster, *scope).await?);
+    }
+    let query = arguments.selector.as_ref().map(|selector| crate::cluster::selector(selector));
+    let mut shown = Shown::new();
+    let mut version = String::new();
+    if wanted.is_empty() {
+        let take = |page: Vec<Object>| page.iter().for_each(|object| put(&mut shown, object, &around));
+        version = cluster.each_page(scopes[0], query.as_deref(), take).await?;
+    } else {
+        for one in wanted {
+            for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {
+                put(&mut shown, object, &around);
+            }
+        }
+    }
+    // Destinations and delegates can lie in other namespaces than those that are shown.
+    let more = elsewhere(scopes, &shown);
+    if !more.is_empty() {
+        for namespace in &more {
+            around.merge(self::around(context, cluster, Some(namespace)).await?);
+        }
+        shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
+    }
+    Ok((shown, version, around))
+}
+
 fn put(shown: &mut Shown, object: &Object, around: &Around) {
-    shown.insert((object.namespace.clone(), object.name.clone()), status::of(object, &around.rules, &around.endpoints));
+    let mut status = status::of(object, &around.rules, &around.endpoints);
+    around.standing.tell(&mut status);
+    shown.insert((object.namespace.clone(), object.name.clone()), status);
 }
 
 impl Around {
@@ -118,7 +145,7 @@ async fn around(context: &Context, cluster: &Cluster, scope: Option<&str>) -> Re
     };
     let rules = rules.or_else(|error| forgive(error).map(|()| Rules::default()))?;
     let endpoints = endpoints.or_else(|error| forgive(error).map(|()| Endpoints::default()))?;
-    Ok(Around { rules, endpoints })
+    Ok(Around { rules, endpoints, standing: Standing::default() })
 }
 
 fn screen(context: &Context, arguments: &Status) -> Screen {
@@ -138,7 +165,7 @@ fn once(context: &Context, arguments: &Status, shown: &Shown) {
         Format::Name => ui.answer(&names(&services)),
         Format::Table | Format::Wide => {
             let screen = screen(context, arguments);
-            ui.answer(&ui::status(&services, screen));
+            ui.answer(&(ui::status(&services, screen) + &ui::standing(&services, screen)));
             ui.say(&ui::summary(&services, screen));
         }
     }
@@ -179,14 +206,18 @@ async fn follow(
                 _ if live => {
                     let screen = screen(context, arguments);
                     let all: Vec<&ServiceStatus> = shown.values().collect();
-                    drawn = ui.redraw(&(ui::status(&all, screen) + &ui::summary(&all, screen)), drawn);
+                    drawn =
+                        ui.redraw(&(ui::status(&all, screen) + &ui::standing(&all, screen) + &ui::summary(&all, screen)), drawn);
                 }
                 Format::Json => {
                     changed.iter().for_each(|one| ui.answer(&(serde_json::to_string(one).unwrap_or_default() + "\n")))
                 }
                 Format::Yaml => changed.iter().for_each(|one| ui.answer(&format!("---\n{}", data(one, true)))),
                 Format::Name => ui.answer(&names(&changed)),
-                Format::Table | Format::Wide => ui.answer(&ui::status(&changed, screen(context, arguments))),
+                Format::Table | Format::Wide => {
+                    let screen = screen(context, arguments);
+                    ui.answer(&(ui::status(&changed, screen) + &ui::standing(&changed, screen)));
+                }
             }
             dirty.clear();
             if ui.is_closed() {
@@ -223,16 +254,21 @@ async fn follow(
                     watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
                 }
             },
-            _ = refresh.tick(), if live => {
-                if let Ok(mut fresh) = self::around(context, cluster, scope).await {
+            _ = refresh.tick() => {
+                if live && let Ok(mut fresh) = self::around(context, cluster, scope).await {
                     for namespace in elsewhere(&[scope], &shown) {
                         // What cannot be read now is counted at the next turn.
                         fresh.merge(self::around(context, cluster, Some(&namespace)).await.unwrap_or_default());
                     }
-                    around = fresh;
+                    around = Around { standing: around.standing, ..fresh };
                     shown.values_mut().for_each(|one| one.count(&around.rules, &around.endpoints));
                 }
-                dirty.extend(shown.keys().next().cloned());
+                if let Ok(standing) = standing::read(context, cluster, &[scope]).await {
+                    around.standing = standing;
+                }
+                let told = shown.iter_mut().filter_map(|(key, one)| around.standing.tell(one).then(|| key.clone()));
+                dirty.extend(told);
+                dirty.extend(shown.keys().next().cloned().filter(|_| live));
             }
         }
     }

@@ -79,6 +79,13 @@ impl Object {
         self.gateways.is_empty() || self.gateways.iter().any(|gateway| gateway == "mesh")
     }
 
+    /// Its name outside of the mesh: its first host that is a name of the internet, where a gateway serves it.
+    pub fn public(&self) -> Option<&str> {
+        let outside = self.gateways.iter().any(|gateway| gateway != "mesh");
+        let named = |host: &&String| host.contains('.') && !host.contains('*') && host::service_of(host).is_none();
+        self.hosts.iter().find(named).filter(|_| outside).map(String::as_str)
+    }
+
     /// The delegates that its routes name, with their namespace.
     pub fn delegates(&self) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();

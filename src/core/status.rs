@@ -1,6 +1,7 @@
 //! What is routed where: rows for `status`, one a destination, in words of the domain.
 
 use super::check::{Endpoints, Ready, Rules};
+use super::delivery::standing::Told;
 use super::host;
 use super::object::Object;
 use super::release::{self, Phase};
@@ -17,6 +18,12 @@ pub struct ServiceStatus {
     pub name: String,
     /// Its hosts, resolved; empty for a delegate.
     pub hosts: Vec<String>,
+    /// What its project says of it. Most services of a cluster have none, so it takes no room in them.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Told>>,
+    /// Its name outside of the mesh.
+    #[serde(skip)]
+    pub public: Option<String>,
     /// Its routes that carry traffic to destinations, and those that do not, with the reason.
     pub routes: Vec<RouteStatus>,
     /// The release it records.
@@ -179,6 +186,8 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         hosts: object.hosts.clone(),
+        told: None,
+        public: object.public().map(str::to_owned),
         routes,
         release: object.release.as_ref().map(|release| ReleaseStatus {
             id: release.id.clone(),

@@ -4,6 +4,7 @@ mod evaluation;
 mod progress;
 mod replay;
 mod report;
+mod standing;
 mod status;
 mod text;
 mod time;
@@ -12,6 +13,7 @@ pub use evaluation::{evaluation, judgement, junit, markdown};
 pub use progress::Progress;
 pub use replay::replay;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};
+pub use standing::standing;
 pub use status::{Screen, columns, history, status, summary};
 pub use text::{data, printable};
 pub use time::age;
@@ -33,6 +35,8 @@ pub struct Ui {
     quiet: bool,
     closed: Cell<bool>,
     failed: Cell<bool>,
+    /// What [`Ui::say_once`] said last.
+    said: RefCell<String>,
 }
 
 /// Before any flag is known: coloured on a terminal, and without questions.
@@ -56,6 +60,7 @@ impl Ui {
             quiet,
             closed: Cell::new(false),
             failed: Cell::new(false),
+            said: RefCell::default(),
         }
     }
 
@@ -76,6 +81,13 @@ impl Ui {
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.to_stderr(text);
+        }
+    }
+
+    /// As [`Ui::say`], but not what was said that way before: for what is done again and again in a long wait.
+    pub fn say_once(&self, text: &str) {
+        if self.said.replace(text.to_owned()) != text {
+            self.say(text);
         }
     }
 

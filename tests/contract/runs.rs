@@ -78,9 +78,21 @@ fn a_delivery_that_nobody_drives(server: &Server) {
     assert_eq!(send(server, "0.6.1", "--no-wait").run().status, Some(13));
     let second = send(server, "0.6.2", "").run();
     assert_eq!(second.status, Some(6), "{second}");
+    let delivery = |run: Run| {
+        let shown: Value = serde_json::from_str(&run.succeeds().raw).expect("JSON");
+        shown[0]["delivery"].clone()
+    };
+    let status = format!("status carts.{name}-production -o json");
+    let waiting = delivery(server.tidegate(&status));
+    assert_eq!((&waiting["stage"], &waiting["status"]), (&json!("production"), &json!("waiting")));
+    assert_eq!((&waiting["driven"], &waiting["driver"]), (&json!(false), &Value::Null));
+    if server.viewer().is_some() {
+        assert_eq!(delivery(server.as_viewer(&status))["run"], waiting["run"]);
+    }
     let aborted = server.tidegate(&format!("abort carts -p {name}")).run();
     assert_eq!(aborted.status, Some(0), "{aborted}");
     assert_eq!(weights(server), before);
+    assert_eq!(delivery(server.tidegate(&status)), Value::Null);
     let third = send(server, "0.6.2", "--until dev").run();
     assert_eq!(third.status, Some(0), "{third}");
     if server.viewer().is_some() {

@@ -54,17 +54,17 @@ fn a_canary_and_a_primary_change_places() {
     assert_eq!(weights(), [0, 100]);
     let load = shop.load("production");
 
+    let slow = shop.send("0.6.1", TERMS);
+    assert_eq!(slow.status, Some(10), "{slow}");
+    assert!(slow.stderr.contains("back on carts-canary 0, carts-primary 100"), "{slow}");
+    assert_eq!((weights(), shop.image("production", "carts-primary")), ([0, 100], "shop/carts:0.6.0".into()));
+
+    // On the same side a moment later: what the slow version did is not counted.
     let fast = shop.send("0.6.2", TERMS);
     assert_eq!(fast.status, Some(0), "{fast}");
     assert_eq!(weights(), [100, 0]);
     assert_eq!(shop.image("production", "carts"), "shop/carts:0.6.2");
     assert_eq!(shop.image("production", "carts-primary"), "shop/carts:0.6.0", "the version before still runs");
-
-    let slow = shop.send("0.6.1", TERMS);
-    assert_eq!(slow.status, Some(10), "{slow}");
-    assert!(slow.stderr.contains("back on carts-canary 100, carts-primary 0"), "{slow}");
-    assert_eq!(weights(), [100, 0]);
-    assert_eq!(shop.image("production", "carts"), "shop/carts:0.6.2");
     drop(load);
 }
 

@@ -1,11 +1,10 @@
 //! What a step of a run is as an event.
 
-use super::drive::version;
 use super::notify::{Messenger, Noted};
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::core::delivery::events::{Delivery, Ended, Era, Happened, Stage};
-use crate::core::delivery::image::Image;
+use crate::core::delivery::image::{Image, version};
 use crate::core::delivery::run::{End, Outcome, Phase, Place, Run, StageRun};
 use crate::core::delivery::shipyard::Strategy;
 use crate::core::gate::evaluation::{Evaluation, Verdict};

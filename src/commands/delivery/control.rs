@@ -1,7 +1,7 @@
 //! `approve`, `resume`, `abort`: what is said to a run from elsewhere; `get runs`: what there is.
 
 use super::announce::Announcer;
-use super::drive::{Driver, Way, version};
+use super::drive::{Driver, Way};
 use super::lease::{self, Lease};
 use super::lock;
 use super::project::Project;
@@ -11,6 +11,7 @@ use super::tell::{self, Teller};
 use crate::cli::{Format, OfRun, Runs};
 use crate::cluster::Cluster;
 use crate::commands::Context;
+use crate::core::delivery::image::version;
 use crate::core::delivery::run::{Run, Status};
 use crate::error::{Error, Result};
 use crate::settings::Settings;

@@ -13,7 +13,6 @@ use crate::core::gate::evaluation::{Evaluation, Graded, Previous, Sample, Status
 use crate::core::gate::placeholders::{Context as Placeholders, Environment};
 use crate::core::gate::sli::Sli;
 use crate::core::gate::{self, legacy};
-use crate::core::object::Object;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
 use serde_json::Value;
@@ -223,9 +222,10 @@ fn foreign(stage: &StageRun, evaluation: &Evaluation) -> Option<String> {
     Some(format!("`{}` has no values of {deployment} yet, only of others", indicator.id))
 }
 
-/// How long to wait before the gate is asked: until the window is long enough, and what happened in it has been measured.
+/// How long to wait before the gate is asked: until the window of a file is long enough, and what happened in it has been
+/// measured. Requirements say themselves whether they have seen enough.
 pub fn wait(run: &Run, stage: &StageRun, now: i64) -> Duration {
-    let Some(Gate::File { .. }) = stage.plan.gate else { return quiet(run, stage) };
+    let Some(Gate::File { .. }) = stage.plan.gate else { return Duration::ZERO };
     let begun = stage.window.unwrap_or(now);
     let tested = stage.tested.is_some();
     let length = match stage.plan.timeframe {
@@ -235,16 +235,6 @@ pub fn wait(run: &Run, stage: &StageRun, now: i64) -> Duration {
     };
     let passed = u64::try_from(now.saturating_sub(begun)).unwrap_or(0);
     Duration::from_secs(length.saturating_sub(passed).max(run.terms.settle))
-}
-
-/// How long until no measure looks back to what the same side did for an earlier version: its traffic moved a moment ago.
-fn quiet(run: &Run, stage: &StageRun) -> Duration {
-    let Some(object) = stage.routed.first().cloned().map(Object::read) else { return Duration::ZERO };
-    let times: Vec<jiff::Timestamp> =
-        object.history.iter().filter(|one| one.verb != "found").filter_map(|one| one.at.parse().ok()).collect();
-    let [.., before, last] = times.as_slice() else { return Duration::ZERO };
-    let since = u64::try_from(last.as_second().saturating_sub(before.as_second())).unwrap_or(0);
-    Duration::from_secs((2 * run.terms.settle).saturating_sub(since))
 }
 
 /// No gate where the stage should have one.

@@ -32,6 +32,15 @@ pub async fn address(cluster: &Cluster, virtual_service: &Value) -> Result<Optio
     Ok(None)
 }
 
+/// The port of Istio's own gateway, with one request: enough for names that hold the address.
+///
+/// # Errors
+/// As [`address`].
+pub async fn port(cluster: &Cluster) -> Result<Option<u16>> {
+    let services = known(cluster.list(&SERVICES, Some(USUAL), "istio=ingressgateway").await)?.unwrap_or_default();
+    Ok(ingress::service(&services, &json!({"istio": "ingressgateway"})).and_then(ingress::port))
+}
+
 /// The address of the gateway whose pods have these labels.
 async fn of(cluster: &Cluster, selector: &Value) -> Result<Option<Address>> {
     let pairs = selector.as_object().into_iter().flatten();
@@ -49,7 +58,7 @@ async fn of(cluster: &Cluster, selector: &Value) -> Result<Option<Address>> {
 }
 
 /// What may not be read is not known, and no failure: an address is a convenience.
-fn known<T>(result: Result<T>) -> Result<Option<T>> {
+pub fn known<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound) => Ok(None),

@@ -2,6 +2,7 @@
 
 use super::store::short;
 use crate::cluster::{Cluster, Created, DryRun, LEASES, Patched};
+use crate::core::delivery::project::MANAGED;
 use crate::core::delivery::run::Run;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
@@ -40,6 +41,12 @@ pub struct Holder {
 }
 
 impl Holder {
+    fn read(raw: Value) -> Option<Self> {
+        let text = |key: &str| raw.pointer(&format!("/spec/{key}")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (name, renewed, since) = (text("holderIdentity"), text("renewTime"), text("acquireTime"));
+        (!name.is_empty()).then(|| Self { name, renewed, since, raw })
+    }
+
     /// Whether it drives a run, as far as is known: it has renewed lately.
     pub fn drives(&self, run: &Run) -> bool {
         let renewed = self.renewed.parse::<Timestamp>().map_or(i64::MIN, Timestamp::as_second);
@@ -60,11 +67,16 @@ impl Holder {
 /// As the API server says.
 pub async fn holder(cluster: &Cluster, namespace: &str, service: &str) -> Result<Option<Holder>> {
     let lease = cluster.object(&LEASES, namespace, &name(service)).await?;
-    Ok(lease.and_then(|raw| {
-        let text = |key: &str| raw.pointer(&format!("/spec/{key}")).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (name, renewed, since) = (text("holderIdentity"), text("renewTime"), text("acquireTime"));
-        (!name.is_empty()).then(|| Holder { name, renewed, since, raw })
-    }))
+    Ok(lease.and_then(Holder::read))
+}
+
+/// Who holds which leases of deliveries: in one namespace, or in all.
+///
+/// # Errors
+/// As the API server says.
+pub async fn holders(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Holder>> {
+    let leases = cluster.list(&LEASES, namespace, &format!("{}={}", MANAGED.0, MANAGED.1)).await?;
+    Ok(leases.into_iter().filter_map(Holder::read).collect())
 }
 
 /// Watches a lease until it is free, its holder is seen alive, or has not renewed for its whole span. Whoever holds it still
@@ -101,7 +113,7 @@ impl Lease {
         let spec = json!({
             "holderIdentity": who, "leaseDurationSeconds": SPAN.as_secs(), "acquireTime": now, "renewTime": now,
         });
-        let object = json!({"metadata": {"name": lease.name}, "spec": spec});
+        let object = json!({"metadata": {"name": lease.name, "labels": {MANAGED.0: MANAGED.1}}, "spec": spec});
         if let Created::New(_) = cluster.create(&LEASES, namespace, object, DryRun::No).await? {
             return Ok(lease);
         }

@@ -1,9 +1,10 @@
 //! One delivery of a service at a time: refused, queued behind the other, or in its place.
 
 use super::announce::Announcer;
-use super::drive::{Driver, Way, stamp, version};
+use super::drive::{Driver, Way, stamp};
 use super::lease::{self, Holder, Lease};
 use super::store::{self, Kept, short};
+use crate::core::delivery::image::version;
 use crate::core::delivery::run::Run;
 use crate::error::{Error, Kind, Result};
 use std::time::{Duration, Instant};

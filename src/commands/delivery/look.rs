@@ -10,6 +10,7 @@ use crate::core::host::{self, ServiceRef};
 use crate::core::route::Route;
 use crate::core::select::Service;
 use crate::error::{Error, Kind, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub async fn look(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<Befo
         serving: None,
         serving_image: None,
         weights: Vec::new(),
+        moved: None,
     };
     let mut serving_pods = 0;
     let deployment = match stage.plan.place {
@@ -55,6 +57,7 @@ pub async fn look(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<Befo
             serving_pods = rollout::replicas(serving);
             before.serving_image = serving_image(serving, run);
             before.weights = sides.route.weights();
+            before.moved = moved(&service);
             before.to = Some(sides.idle);
             before.serving = Some(sides.serving);
             idle
@@ -110,6 +113,12 @@ pub async fn busy(cluster: &Cluster, run: &Run, stage: &StageRun) -> Result<Opti
     let who = writer.map_or("somebody else", |writer| &writer.manager);
     let weights = crate::ui::weights_of(&moved.route.weights());
     Ok(Some(format!("{who} gave {to} traffic meanwhile: {weights}")))
+}
+
+/// When the traffic of a service was moved last, as its record says.
+fn moved(service: &Service) -> Option<i64> {
+    let changes = service.objects.iter().flat_map(|object| &object.history).filter(|change| change.verb != "found");
+    changes.filter_map(|change| change.at.parse::<Timestamp>().ok()).map(Timestamp::as_second).max()
 }
 
 fn not_onboarded(run: &Run, stage: &StageRun) -> Error {

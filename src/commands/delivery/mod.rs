@@ -23,6 +23,7 @@ mod resources;
 mod rollout;
 pub(super) mod send;
 mod single;
+pub(super) mod standing;
 mod store;
 mod target;
 mod tell;
@@ -31,7 +32,7 @@ mod traffic;
 
 use super::Context;
 use crate::cli::{AddResource, Create, Delete, Event, Get, Onboard, Send};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) async fn create(context: &Context, command: Create) -> Result<()> {
     let Create::Project(arguments) = command;
@@ -59,9 +60,13 @@ pub(super) async fn add_resource(context: &Context, arguments: AddResource) -> R
 /// `send`
 pub(super) async fn send(context: &Context, what: Send) -> Result<()> {
     match what {
-        Send::NewArtifact(arguments) | Send::Event { event: Event::NewArtifact(arguments) } => {
-            send::new_artifact(context, arguments.0).await
-        }
-        Send::Event { event: Event::ApprovalFinished(event) } => control::approve(context, event.into()).await,
+        Send::NewArtifact(arguments) => send::new_artifact(context, arguments.0).await,
+        Send::Event(arguments) => match (arguments.0.event, arguments.0.file) {
+            (Some(Event::NewArtifact(arguments)), _) => send::new_artifact(context, arguments.0).await,
+            (Some(Event::ApprovalFinished(event)), _) => control::approve(context, event.into()).await,
+            (None, Some(file)) => send::event(context, &file, arguments.0.way).await,
+            // clap insists on one of them.
+            (None, None) => Err(Error::usage("which event? `--file FILE`")),
+        },
     }
 }

@@ -142,7 +142,7 @@ fn again(name: &str) -> String {
     format!("complete it: `tidegate create project {name} --shipyard shipyard.yaml`")
 }
 
-fn order(namespace: &Value) -> (usize, String) {
+pub(super) fn order(namespace: &Value) -> (usize, String) {
     let place = namespace.pointer("/metadata/annotations").and_then(|all| all.get(project::ORDER)).and_then(Value::as_str);
     (place.and_then(|place| place.parse().ok()).unwrap_or(usize::MAX), text(namespace, "/metadata/name").to_owned())
 }

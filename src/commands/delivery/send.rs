@@ -1,16 +1,17 @@
 //! `send new-artifact`: a version walks through the stages of its project.
 
 use super::announce::Announcer;
-use super::drive::{Driver, Way, stamp, version};
+use super::drive::{Driver, Way, stamp};
 use super::lock::{self, Other};
 use super::project::Project;
-use super::store::{self, Kept};
+use super::store::{self, Kept, short};
 use super::tell;
 use super::{gate, look, reach, single};
-use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact};
+use crate::cli::{DryRun, EventsEra, Metrics, NewArtifact, Way as Wanted};
 use crate::cluster::{CONFIG_MAPS, Cluster, DEPLOYMENTS, LEASES, PODS, Resource, VIRTUAL_SERVICES};
 use crate::commands::{Context, evaluate};
-use crate::core::delivery::image::Image;
+use crate::core::delivery::events::{self, Artifact};
+use crate::core::delivery::image::{Image, version};
 use crate::core::delivery::project::named;
 use crate::core::delivery::run::{Gate, Phase, Place, Run, StagePlan, StageRun, Status, Terms};
 use crate::core::delivery::shipyard::{Approver, Stage, Strategy, TestStrategy};
@@ -32,25 +33,48 @@ pub const TIMEOUT: Duration = Duration::from_secs(3600);
 /// The share of the traffic that a version gets where its gate needs live traffic.
 const SHARE: u32 = 10;
 
-/// Sends an artifact, and drives its run to the end.
+/// Sends the artifact that the flags name.
 pub async fn new_artifact(context: &Context, arguments: NewArtifact) -> Result<()> {
-    let image = Image::artifact(&arguments.image, arguments.tag.as_deref())?;
-    named("service", &arguments.service)?;
+    let NewArtifact { project, service, image, tag, stage, label, way } = arguments;
+    let image = Image::artifact(&image, tag.as_deref())?;
+    let artifact = Artifact { project, service, image, stage, labels: labels(&label)?, context: None };
+    deliver(context, artifact, way).await
+}
+
+/// Sends the artifact that the event in a file names.
+pub async fn event(context: &Context, file: &Path, way: Wanted) -> Result<()> {
+    let (name, text) = match file == Path::new("-") {
+        true => ("standard input".to_owned(), std::io::read_to_string(std::io::stdin())),
+        false => (file.display().to_string(), std::fs::read_to_string(file)),
+    };
+    let text = text.map_err(|error| Error::usage(format!("cannot read {name}")).caused_by(error.to_string()))?;
+    let event = serde_json::from_str(&text)
+        .map_err(|error| Error::usage(format!("{name} is no event: not JSON")).caused_by(error.to_string()))?;
+    let artifact = events::artifact(&event).map_err(|error| Error { message: format!("{name}: {}", error.message), ..error })?;
+    deliver(context, artifact, way).await
+}
+
+/// Sends an artifact, and drives its run to the end.
+async fn deliver(context: &Context, artifact: Artifact, arguments: Wanted) -> Result<()> {
+    named("service", &artifact.service)?;
     let settings = Settings::resolve(&context.global.connection, arguments.timeout)?;
     let cluster = Cluster::connect(&settings.connection).await?;
     let timeout = arguments.timeout.unwrap_or(TIMEOUT);
     let way = Way { context, settings: &settings, cluster: &cluster, waits: !arguments.no_wait, timeout };
     let prepare = async {
-        let project = Project::find(&cluster, &arguments.project).await?;
-        let (project, single) = single::adapted(&cluster, project, &arguments.service).await?;
+        let project = Project::find(&cluster, &artifact.project).await?;
+        let (project, single) = single::adapted(&cluster, project, &artifact.service).await?;
         if !single.is_empty() {
             context.ui.say(&format!(
                 "{} has one deployment in {}: it gets the image there\n",
-                arguments.service,
+                artifact.service,
                 single.join(", ")
             ));
         }
-        let run = plan(&arguments, &project, &image, &settings, &cluster)?;
+        let mut run = plan(&arguments, &project, &artifact, &settings, &cluster)?;
+        if let Some(id) = own_context(&cluster, &project, &artifact).await? {
+            run.id = id;
+        }
         let looked = preflight(&way, &project, &run).await?;
         Ok::<_, Error>((project, Run { stages: looked, ..run }))
     };
@@ -102,13 +126,13 @@ async fn unbroken<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// The run that the arguments ask for.
-fn plan(arguments: &NewArtifact, project: &Project, image: &Image, settings: &Settings, cluster: &Cluster) -> Result<Run> {
+fn plan(arguments: &Wanted, project: &Project, artifact: &Artifact, settings: &Settings, cluster: &Cluster) -> Result<Run> {
     let place = |name: &Option<String>, default: usize| -> Result<usize> {
         let Some(name) = name else { return Ok(default) };
         project.stage(name)?;
         Ok(project.stages.iter().position(|(stage, _)| stage.name == *name).unwrap_or(default))
     };
-    let first = place(&arguments.stage, 0)?;
+    let first = place(&artifact.stage, 0)?;
     let last = place(&arguments.until, project.stages.len().saturating_sub(1))?;
     if last < first {
         let names = project.stages.iter().map(|(stage, _)| stage.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -116,16 +140,16 @@ fn plan(arguments: &NewArtifact, project: &Project, image: &Image, settings: &Se
     }
     let given = given_gate(arguments)?;
     let stages = project.stages.iter().take(last + 1).skip(first).map(|(stage, namespace)| {
-        let plan = stage_plan(arguments, project, stage, given.as_ref())?;
+        let plan = stage_plan(arguments, project, (stage, &artifact.service), given.as_ref())?;
         Ok(StageRun::new(&stage.name, namespace, plan))
     });
     let seconds = |given: Option<Duration>, default: u64| given.map_or(default, |given| given.as_secs());
     let mut run = Run {
         id: uuid(),
         project: project.name.clone(),
-        service: arguments.service.clone(),
-        image: image.to_string(),
-        labels: labels(&arguments.label)?,
+        service: artifact.service.clone(),
+        image: artifact.image.to_string(),
+        labels: artifact.labels.clone(),
         by: settings.by.clone().or_else(|| cluster.user.clone()).unwrap_or_else(|| "unknown".into()),
         started: stamp(Timestamp::now()),
         ended: None,
@@ -148,18 +172,31 @@ fn plan(arguments: &NewArtifact, project: &Project, image: &Image, settings: &Se
     Ok(run)
 }
 
-/// What is to happen in a stage.
-fn stage_plan(arguments: &NewArtifact, project: &Project, stage: &Stage, given: Option<&Gate>) -> Result<StagePlan> {
+/// The context of the sender, where it can name a run and does not name one already: a file may be sent twice.
+async fn own_context(cluster: &Cluster, project: &Project, artifact: &Artifact) -> Result<Option<String>> {
+    let is_id = |id: &&String| id.len() == 36 && id.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit());
+    let Some(id) = artifact.context.as_ref().filter(is_id).map(|id| id.to_lowercase()) else { return Ok(None) };
+    let runs = store::runs(cluster, &project.home, &project.name, Some(&artifact.service)).await?;
+    Ok(Some(id).filter(|id| runs.iter().all(|kept| short(&kept.run.id) != short(id))))
+}
+
+/// What is to happen with a service in a stage.
+fn stage_plan(
+    arguments: &Wanted,
+    project: &Project,
+    (stage, service): (&Stage, &str),
+    given: Option<&Gate>,
+) -> Result<StagePlan> {
     let place = match (stage.deployment, arguments.keptn_order) {
         (Strategy::Direct, _) => Place::Direct,
         (Strategy::BlueGreen, false) => Place::Idle,
         (Strategy::BlueGreen, true) => Place::IdleAtOnce,
     };
     let gated = place != Place::Direct || stage.test == TestStrategy::Performance;
-    let found = given.cloned().or_else(|| gate::of_project(project, &stage.name, &arguments.service));
+    let found = given.cloned().or_else(|| gate::of_project(project, &stage.name, service));
     let gate = match found.filter(|_| gated) {
         None if gated && !arguments.allow_no_gate => {
-            return Err(gate::missing(&project.name, &stage.name, &arguments.service));
+            return Err(gate::missing(&project.name, &stage.name, service));
         }
         gate => gate,
     };
@@ -168,9 +205,7 @@ fn stage_plan(arguments: &NewArtifact, project: &Project, stage: &Stage, given: 
     Ok(StagePlan {
         place,
         test: stage.test,
-        tests: project
-            .resource(&stage.name, &arguments.service, &[tests::FILE])
-            .map(|(name, text)| (name.to_owned(), text.to_owned())),
+        tests: project.resource(&stage.name, service, &[tests::FILE]).map(|(name, text)| (name.to_owned(), text.to_owned())),
         approval: stage.approval,
         share: arguments.share.or(live.then_some(SHARE)).filter(|_| place == Place::Idle),
         gate,
@@ -179,7 +214,7 @@ fn stage_plan(arguments: &NewArtifact, project: &Project, stage: &Stage, given: 
 }
 
 /// The gate of the arguments, for all stages that have one.
-fn given_gate(arguments: &NewArtifact) -> Result<Option<Gate>> {
+fn given_gate(arguments: &Wanted) -> Result<Option<Gate>> {
     let read = |file: &Path| {
         std::fs::read_to_string(file)
             .map_err(|error| Error::usage(format!("cannot read {}", file.display())).caused_by(error.to_string()))
@@ -311,11 +346,7 @@ fn preview(run: &Run) -> String {
                     phase => phase.name().to_owned(),
                 })
                 .collect();
-            let gate = match &stage.plan.gate {
-                Some(Gate::File { name, .. }) => name.clone(),
-                Some(Gate::Require(terms)) => terms.join(", "),
-                None => "<none>".into(),
-            };
+            let gate = stage.plan.gate.as_ref().map_or_else(|| "<none>".into(), ToString::to_string);
             vec![stage.stage.clone(), stage.namespace.clone(), target, steps.join(", "), gate]
         })
         .collect();

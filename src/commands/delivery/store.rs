@@ -5,7 +5,7 @@
 
 use crate::cluster::{CONFIG_MAPS, Cluster, Created, DryRun, Patched};
 use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE};
-use crate::core::delivery::run::Run;
+use crate::core::delivery::run::{Run, Status};
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// The label of a run's ConfigMap with the run's id.
 const RUN: &str = "tidegate/run";
+/// The label of a run's ConfigMap with how the run stands: what is under way is found without reading what has ended.
+const STATUS: &str = "tidegate/status";
 /// The key of a run's state.
 const STATE: &str = "run.json";
 /// The key of the number of writes.
@@ -54,7 +56,9 @@ impl Kept {
     pub async fn create(cluster: &Cluster, home: &str, run: Run) -> Result<Self> {
         let name = format!("tidegate-run-{}-{}", run.service, short(&run.id));
         let object = json!({
-            "metadata": {"name": name, "labels": {PROJECT: run.project, SERVICE: run.service, RUN: run.id, MANAGED.0: MANAGED.1}},
+            "metadata": {"name": name, "labels": {
+                PROJECT: run.project, SERVICE: run.service, RUN: run.id, STATUS: run.status.name(), MANAGED.0: MANAGED.1,
+            }},
             "data": {STATE: text(&run), WRITES: "1"},
         });
         match cluster.create(&CONFIG_MAPS, home, object, DryRun::No).await? {
@@ -73,6 +77,7 @@ impl Kept {
             let mut patch = Patch::default();
             patch.guard(["data", WRITES], json!(old.to_string()));
             patch.set(["data", WRITES], json!(new.to_string())).set(["data", STATE], json!(text(run)));
+            patch.set(["metadata", "labels", STATUS], json!(run.status.name()));
             match cluster.edit(&CONFIG_MAPS, &self.home, &self.name, &patch, DryRun::No).await? {
                 Patched::Done(_) => {}
                 Patched::Unanswered(error) => {
@@ -167,9 +172,19 @@ fn approval(stage: &str) -> String {
 pub async fn runs(cluster: &Cluster, home: &str, project: &str, service: Option<&str>) -> Result<Vec<Kept>> {
     let service = service.map(|service| format!(",{SERVICE}={service}")).unwrap_or_default();
     let maps = cluster.list(&CONFIG_MAPS, Some(home), &format!("{RUN},{PROJECT}={project}{service}")).await?;
-    let mut runs: Vec<Kept> = maps.iter().filter_map(|map| read(home, map)).collect();
+    let mut runs: Vec<Kept> = maps.iter().filter_map(read).collect();
     runs.sort_by(|a, b| b.run.started.cmp(&a.run.started));
     Ok(runs)
+}
+
+/// The runs that are under way or stuck: in one namespace, or in all.
+///
+/// # Errors
+/// As the API server says.
+pub async fn open(cluster: &Cluster, home: Option<&str>) -> Result<Vec<Run>> {
+    let open = [Status::Running, Status::Waiting, Status::Stuck].map(Status::name).join(",");
+    let maps = cluster.list(&CONFIG_MAPS, home, &format!("{RUN},{STATUS} in ({open})")).await?;
+    Ok(maps.iter().filter_map(|map| Some(read(map)?.run)).collect())
 }
 
 /// Lets go of the oldest runs that have ended.
@@ -183,10 +198,10 @@ pub async fn prune(cluster: &Cluster, runs: &[Kept]) -> Result<()> {
     Ok(())
 }
 
-fn read(home: &str, map: &Value) -> Option<Kept> {
+fn read(map: &Value) -> Option<Kept> {
     let data = |key: &str| map.get("data")?.get(key)?.as_str();
     Some(Kept {
-        home: home.to_owned(),
+        home: map.pointer("/metadata/namespace")?.as_str()?.to_owned(),
         name: map.pointer("/metadata/name")?.as_str()?.to_owned(),
         run: serde_json::from_str(data(STATE)?).ok()?,
         writes: Cell::new(data(WRITES)?.parse().ok()?),

@@ -1,9 +1,9 @@
 //! What people see of a run: a line a phase as it goes, a table of the stages at the end, and what to type next.
 
-use super::drive::version;
 use super::store::short;
 use crate::cli::Format;
 use crate::commands::Context;
+use crate::core::delivery::image::version;
 use crate::core::delivery::run::{End, Outcome, Phase, Place, Run, StageRun, Status};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, data};
@@ -228,6 +228,27 @@ pub fn runs(runs: &[&Run], drivers: &[&str], terminal: bool) -> String {
         })
         .collect();
     ui::columns(&["RUN", "SERVICE", "VERSION", "STATUS", "STAGE", "STARTED", "BY", "WHY"], &rows)
+}
+
+/// One line a stage of each run.
+pub fn stages(runs: &[&Run], terminal: bool) -> String {
+    let none = || "<none>".to_owned();
+    let now = jiff::Timestamp::now();
+    let when = |time: &str| if terminal { ui::age(time, now) } else { time.to_owned() };
+    let row = |run: &Run, stage: &StageRun| {
+        vec![
+            short(&run.id).to_owned(),
+            version(&run.image),
+            format!("{} by {}", when(&run.started), run.by),
+            stage.stage.clone(),
+            result(stage).to_owned(),
+            stage.ended.as_deref().map_or_else(none, when),
+            stage.verdict().unwrap_or_else(none),
+            if stage.reason.is_empty() { none() } else { stage.reason.clone() },
+        ]
+    };
+    let rows: Vec<Vec<String>> = runs.iter().flat_map(|run| run.stages.iter().map(|stage| row(run, stage))).collect();
+    ui::columns(&["RUN", "VERSION", "SENT", "STAGE", "RESULT", "ENDED", "GATE", "WHY"], &rows)
 }
 
 /// Several runs, for machines.

@@ -152,6 +152,11 @@ impl TryFrom<String> for Image {
     }
 }
 
+/// What people call the version of an image; the text itself where it is none.
+pub fn version(image: &str) -> String {
+    Image::parse(image).map_or_else(|_| image.to_owned(), |image| image.version().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

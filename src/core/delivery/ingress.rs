@@ -59,19 +59,28 @@ pub fn service<'a>(services: &'a [Value], gateway_selector: &Value) -> Option<&'
     services.iter().filter(fits).max_by_key(|service| usual(service))
 }
 
+/// The port of plain HTTP from outside: the load balancer's, else that of every node.
+pub fn port(service: &Value) -> Option<u16> {
+    let key = if balancer(service).is_some() { "port" } else { "nodePort" };
+    http_port(service)?.get(key).and_then(Value::as_u64).and_then(|number| u16::try_from(number).ok())
+}
+
+/// The address of a load balancer, or one that leads to the cluster otherwise.
+fn balancer(service: &Value) -> Option<String> {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let one = service.pointer("/status/loadBalancer/ingress/0");
+    let named = one.and_then(|one| text(one, "ip").or_else(|| text(one, "hostname")));
+    named.or_else(|| service.pointer("/spec/externalIPs/0").and_then(Value::as_str).map(str::to_owned))
+}
+
 /// The address of a gateway's service: of its load balancer, else a node's and its node port. `nodes` are asked only where the
 /// service has no load balancer.
 pub fn address(service: &Value, nodes: &[Value]) -> Option<Address> {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let port = http_port(service)?;
-    let number = |key: &str| port.get(key).and_then(Value::as_u64).and_then(|number| u16::try_from(number).ok());
-    let balancer = service.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).and_then(|list| list.first());
-    let named = balancer.and_then(|one| text(one, "ip").or_else(|| text(one, "hostname")));
-    let external = service.pointer("/spec/externalIPs/0").and_then(Value::as_str).map(str::to_owned);
-    if let Some(host) = named.or(external) {
-        return Some(Address { host, port: number("port")?, note: None });
+    let port = port(service)?;
+    if let Some(host) = balancer(service) {
+        return Some(Address { host, port, note: None });
     }
-    let port = number("nodePort")?;
     let addresses = |kind: &str| {
         let all = nodes.iter().filter_map(|node| node.pointer("/status/addresses").and_then(Value::as_array)).flatten();
         all.filter(|one| text(one, "type").as_deref() == Some(kind)).find_map(|one| text(one, "address"))

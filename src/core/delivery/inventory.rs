@@ -69,7 +69,7 @@ impl Namespace {
                 artifacts.push(Artifact {
                     version: several.then(|| to.label.clone()),
                     weight: several.then(|| to.weight.value()),
-                    url: url(object),
+                    url: object.public().map(|host| format!("http://{host}")),
                     ..artifact(&object.name, deployment)
                 });
             }
@@ -118,13 +118,6 @@ fn artifact(service: &str, deployment: Option<&Value>) -> Artifact {
 fn image<'a>(deployment: &'a Value, service: &str) -> Option<&'a str> {
     let containers = deployment.pointer("/spec/template/spec/containers")?.as_array()?;
     containers.get(container(service, containers)?)?.get("image")?.as_str()
-}
-
-/// The address of a virtual service from outside: its first host that is a name of the internet, where a gateway serves it.
-fn url(object: &Object) -> Option<String> {
-    let outside = object.gateways.iter().any(|gateway| gateway != "mesh");
-    let host = object.hosts.iter().find(|host| host.contains('.') && !host.contains('*') && host::service_of(host).is_none());
-    host.filter(|_| outside).map(|host| format!("http://{host}"))
 }
 
 fn name(object: &Value) -> &str {

@@ -15,5 +15,6 @@ pub mod rollout;
 pub mod run;
 pub mod seen;
 pub mod shipyard;
+pub mod standing;
 pub mod template;
 pub mod tests;

@@ -1,18 +1,6 @@
 use super::*;
 use crate::support::run::{finish, wait};
 
-/// A person lets versions into production.
-const ASKING: &str = "stages:
-- {name: dev, deployment_strategy: direct}
-- {name: production, deployment_strategy: blue_green, approval_strategy: {pass: manual, warning: manual}}
-";
-
-fn asking() -> Sandbox {
-    let sandbox = Sandbox::new();
-    project(&sandbox, ASKING);
-    sandbox
-}
-
 #[test]
 fn a_stage_waits_for_approval_from_elsewhere() {
     let sandbox = asking();
@@ -162,6 +150,14 @@ fn a_way_back_that_fails_is_said_and_can_be_tried_again() {
     object["spec"]["http"][0]["route"][0]["weight"] = json!(100);
     object["spec"]["http"][0]["route"][1]["weight"] = json!(0);
     sandbox.rest.post(carts.trim_end_matches("/carts"), &object).ok();
+    let status = tidegate("status carts -n sockshop-staging").on(&sandbox).succeeds();
+    assert!(
+        status
+            .stdout
+            .contains("  staging, re-route: waits for somebody to try the way back again (traffic may still be on 0.6.2): "),
+        "{status}"
+    );
+    assert!(status.stdout.ends_with("; nobody drives it\n  go on: `tidegate resume carts --project sockshop`\n"), "{status}");
     let resumed = tidegate("resume carts -p sockshop").on(&sandbox).run();
     assert_eq!(resumed.status, Some(12), "{resumed}");
     assert!(resumed.stderr.contains("back on blue 100, green 0"), "{resumed}");

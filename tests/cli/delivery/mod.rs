@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod control;
+mod event_file;
 mod events;
 mod mesh;
+mod standing;
 mod story;
 mod tests;
 
@@ -30,12 +32,25 @@ const PERFSPEC: &str = r#"{"spec_version": "1.0", "objectives": {"pass": 90, "wa
 /// A load that takes a moment.
 const TESTS: &str = "performance: {users: 5, loops: 2, think: 0s, requests: [{path: /carts/1/items}]}\n";
 
+/// A person lets versions into production.
+const ASKING: &str = "stages:
+- {name: dev, deployment_strategy: direct}
+- {name: production, deployment_strategy: blue_green, approval_strategy: {pass: manual, warning: manual}}
+";
+
 const CARTS: &str = "docker.io/keptnexamples/carts";
 
 /// A sandbox with the project, its gate and its tests.
 fn sockshop() -> Sandbox {
     let sandbox = Sandbox::new();
     furnish(&sandbox);
+    sandbox
+}
+
+/// A sandbox with a project whose production asks.
+fn asking() -> Sandbox {
+    let sandbox = Sandbox::new();
+    project(&sandbox, ASKING);
     sandbox
 }
 

@@ -60,7 +60,6 @@ fn a_slow_version_stops_in_staging_and_a_fast_one_reaches_production() {
         staging     passed: green 0.6.2 serves
         production  carts-green runs 0.6.2 as green, without traffic (2 pods)
         production  a share of the traffic: blue 90, green 10
-        asking monitoring/prometheus-service through the API server
         production  score 100 of 100 reaches 90
         production  all traffic: blue 0, green 100
         production  passed: green 0.6.2 serves

@@ -133,7 +133,7 @@ async fn through(context: &Context, cluster: Rc<Cluster>) -> Result<Transport<'s
             Error::not_found("no Prometheus was found in the cluster at the usual places").hint("name it: `--prometheus URL`")
         );
     };
-    context.ui.say(&format!("asking {}/{} through the API server\n", place.namespace, place.name));
+    context.ui.say_once(&format!("asking {}/{} through the API server\n", place.namespace, place.name));
     Ok(Transport::Through(Box::new(move |ask: Ask| {
         let (cluster, place) = (cluster.clone(), place.clone());
         Box::pin(async move {

@@ -140,6 +140,15 @@ pub enum Gate {
     Require(Vec<String>),
 }
 
+impl std::fmt::Display for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Gate::File { name, .. } => f.write_str(name),
+            Gate::Require(terms) => f.write_str(&terms.join(", ")),
+        }
+    }
+}
+
 /// What stood in a stage before the version came: what to go back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
@@ -165,6 +174,9 @@ pub struct Before {
     /// The weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Labelled,
+    /// When its traffic was moved last, in seconds since the epoch, where that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<i64>,
 }
 
 /// One stage of a run.
@@ -241,6 +253,16 @@ impl StageRun {
             started: None,
             ended: None,
         }
+    }
+
+    /// How long a version that is in place is not to be tested yet, in seconds: what its side did for an earlier version, which
+    /// a moment ago still had traffic, is measured late, and would be taken for its own. Metrics arrive within `settle`
+    /// seconds; the requests that were on their way when the traffic moved have as long to end.
+    pub fn quiet(&self, settle: u64, now: i64) -> u64 {
+        let before = self.before.as_ref().filter(|_| self.plan.gate.is_some());
+        let moved = before.and_then(|before| if self.plan.place == Place::Direct { Some(now) } else { before.moved });
+        let since = moved.and_then(|moved| u64::try_from(now.saturating_sub(moved).max(0)).ok());
+        since.map_or(0, |since| settle.saturating_mul(2).saturating_sub(since))
     }
 
     /// The phases on the way to a pass, after a stage that warned or did not.

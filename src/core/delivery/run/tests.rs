@@ -76,6 +76,7 @@ impl World {
             serving: None,
             serving_image: None,
             weights: vec![("to".into(), *share)],
+            moved: None,
         };
         match phase {
             Phase::Look => run.stages[index].before = Some(before()),
@@ -300,4 +301,29 @@ fn an_outcome_of_a_step_that_is_not_due_changes_nothing() {
     run.done(Step::Do(0, Phase::Promote), Outcome::Done(String::new()), NOW);
     run.done(Step::Nothing, Outcome::Failed("x".into()), NOW);
     assert_eq!(run, before);
+}
+
+#[test]
+fn a_version_waits_until_the_one_before_on_its_side_is_measured() {
+    let quiet = |place: Place, gated: bool, moved: Option<i64>| {
+        let mut stage = StageRun::new("staging", "ns", plan(place, Some(10), gated, Approver::Automatic));
+        stage.before = Some(Before {
+            deployment: "carts-green".into(),
+            container: "carts".into(),
+            image: "carts:1".into(),
+            replicas: 1,
+            scale: 1,
+            to: Some("green".into()),
+            serving: Some("blue".into()),
+            serving_image: None,
+            weights: Vec::new(),
+            moved,
+        });
+        stage.quiet(15, 1000)
+    };
+    let idle = |moved| quiet(Place::Idle, true, moved);
+    assert_eq!([Some(1000), Some(990), Some(970), Some(0), None].map(idle), [30, 20, 0, 0, 0]);
+    assert_eq!(idle(Some(9000)), 30, "another machine's clock is ahead");
+    assert_eq!(quiet(Place::Direct, true, None), 30, "it took the place of one that had traffic");
+    assert_eq!([Place::Idle, Place::Direct].map(|place| quiet(place, false, Some(1000))), [0, 0], "nobody measures");
 }
