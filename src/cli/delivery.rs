@@ -88,7 +88,7 @@ pub const GET_RUNS: &str = "\
 List deliveries, the newest first, or show one in full.
 
 Examples:
-  # Of a project
+  # Of a project; without it, of all
   tidegate get runs -p sockshop
 
   # One of them, with its evidence
@@ -100,9 +100,9 @@ pub struct Runs {
     /// Kind of event, as keptn names it; all of a run are shown
     #[arg(value_name = "TYPE", hide = true)]
     pub kind: Option<String>,
-    /// Project
+    /// Project; all of them where none is named
     #[arg(short, long, value_name = "NAME")]
-    pub project: String,
+    pub project: Option<String>,
     /// Only of this service
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,

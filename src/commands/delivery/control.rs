@@ -4,7 +4,7 @@ use super::announce::Announcer;
 use super::drive::{Driver, Way};
 use super::lease::{self, Lease};
 use super::lock;
-use super::project::Project;
+use super::project::{self, Project};
 use super::send::TIMEOUT;
 use super::store::{self, Kept, short};
 use super::tell::{self, Teller};
@@ -50,7 +50,7 @@ pub async fn approve(context: &Context, arguments: OfRun) -> Result<()> {
 pub async fn resume(context: &Context, arguments: OfRun) -> Result<()> {
     let (settings, cluster) = connect(context, &arguments).await?;
     let wanted = |run: &Run| !run.ended() || run.status == Status::Stuck;
-    let (home, kept) = find(&cluster, &arguments, wanted, "has not ended").await?;
+    let (home, kept) = find(&cluster, &arguments, wanted, "is in progress").await?;
     if !arguments.force
         && let Some(held) = lease::alive(&cluster, &home, &kept.run.service).await?
     {
@@ -62,7 +62,7 @@ pub async fn resume(context: &Context, arguments: OfRun) -> Result<()> {
 /// Ends a run: what was touched of its stage goes back.
 pub async fn abort(context: &Context, arguments: OfRun) -> Result<()> {
     let (settings, cluster) = connect(context, &arguments).await?;
-    let (home, kept) = find(&cluster, &arguments, |run| !run.ended(), "has not ended").await?;
+    let (home, kept) = find(&cluster, &arguments, |run| !run.ended(), "is in progress").await?;
     let way = way(context, &settings, &cluster, &arguments);
     let reason = arguments.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let by = by(&settings, &cluster);
@@ -76,27 +76,50 @@ pub async fn abort(context: &Context, arguments: OfRun) -> Result<()> {
     }
 }
 
-/// Shows the runs of a project, or of one of its services, or one of them in full.
+/// Shows the runs of a project or of all, or of one service, or one of them in full.
 pub async fn runs(context: &Context, arguments: &Runs) -> Result<()> {
     let (_, cluster) = context.connect(None).await?;
-    let project = Project::find(&cluster, &arguments.project).await?;
-    let kept = store::runs(&cluster, &project.home, &project.name, arguments.service.as_deref()).await?;
-    let wanted = |run: &&Run| arguments.keptn_context.as_ref().is_none_or(|id| run.id == *id || short(&run.id) == id);
-    let runs: Vec<&Run> = kept.iter().map(|kept| &kept.run).filter(wanted).collect();
+    let projects = match &arguments.project {
+        Some(name) => vec![name.clone()],
+        None => project::names(&cluster).await?.into_iter().collect(),
+    };
+    let mut kept = Vec::new();
+    for name in &projects {
+        let home = match Project::find(&cluster, name).await {
+            Ok(project) => project.home,
+            // One that is broken does not hide the others.
+            Err(error) if arguments.project.is_none() => {
+                context.ui.warn(&error.message);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        kept.extend(store::runs(&cluster, &home, name, arguments.service.as_deref()).await?);
+    }
+    kept.sort_by(|a, b| b.run.started.cmp(&a.run.started));
+    kept.retain(|kept| arguments.keptn_context.as_ref().is_none_or(|id| kept.run.id == *id || short(&kept.run.id) == id));
+    let runs: Vec<&Run> = kept.iter().map(|kept| &kept.run).collect();
     match (&arguments.keptn_context, runs.as_slice(), arguments.output) {
         (Some(id), [], _) => {
-            return Err(Error::not_found(format!("`{}` has no run {}", project.name, id.escape_debug()))
-                .hint(format!("`tidegate get runs --project {}` lists them", project.name)));
+            let place = arguments.project.as_ref().map_or_else(String::new, |name| format!(" in project {name}"));
+            return Err(
+                Error::not_found(format!("there is no run {}{place}", id.escape_debug())).hint("`tidegate get runs` lists them")
+            );
         }
         (Some(_), [one], output) => context.ui.answer(&tell::answer(one, output)),
-        (_, [], Format::Table | Format::Wide) => context.ui.say(&format!("No runs found in project {}.\n", project.name)),
+        (_, [], Format::Table | Format::Wide) => context.ui.say(&match &arguments.project {
+            Some(name) => format!("No runs found in project {name}.\n"),
+            None => "No runs found.\n".into(),
+        }),
         (_, runs, Format::Table | Format::Wide) => {
             let mut driven = Vec::new();
-            for run in runs.iter().filter(|run| !run.ended()) {
-                driven.extend(lease::holder(&cluster, &project.home, &run.service).await?.filter(|held| held.drives(run)));
+            for one in kept.iter().filter(|one| !one.run.ended()) {
+                let held = lease::holder(&cluster, &one.home, &one.run.service).await?;
+                driven.extend(held.filter(|held| held.drives(&one.run)));
             }
             let drivers: Vec<&str> = driven.iter().map(|held| held.name.as_str()).collect();
-            context.ui.answer(&tell::runs(runs, &drivers, context.ui.out_is_terminal));
+            let project = arguments.project.is_none();
+            context.ui.answer(&tell::runs(runs, &drivers, project, context.ui.out_is_terminal));
         }
         (_, runs, Format::Name) => runs.iter().for_each(|run| context.ui.answer(&format!("{}\n", run.id))),
         (_, runs, output) => context.ui.answer(&data(&tell::list(runs), output == Format::Yaml)),

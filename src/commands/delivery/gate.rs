@@ -42,9 +42,14 @@ const MOST_BYTES: usize = 100_000;
 /// The window of a stage without tests where the shipyard says none.
 const WINDOW: u64 = 60;
 
-/// The gate that a project's files hold for a service in a stage: the most special one, whatever its format.
+/// The file that holds the gate of a service in a stage: the most special one, whatever its format.
+pub fn file<'a>(project: &'a Project, stage: &str, service: &str) -> Option<(&'a str, &'a str)> {
+    project.resource(stage, service, &FILES.map(|(file, _)| file))
+}
+
+/// The gate that a project's files hold for a service in a stage.
 pub fn of_project(project: &Project, stage: &str, service: &str) -> Option<Gate> {
-    let (name, text) = project.resource(stage, service, &FILES.map(|(file, _)| file))?;
+    let (name, text) = file(project, stage, service)?;
     let beside = FILES.into_iter().find(|(file, _)| name == *file || name.ends_with(&format!(".{file}"))).and_then(|one| one.1);
     let sli = beside.and_then(|beside| project.resource(stage, service, &[beside]));
     let sli = sli.map(|(name, text)| (name.to_owned(), text.to_owned()));

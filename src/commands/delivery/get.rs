@@ -1,6 +1,7 @@
 //! `get projects`, `stages`, `services`, `artifacts`.
 
 use super::create::{approval, deployment, test};
+use super::gate;
 use super::ingress;
 use super::project::{Project, names};
 use crate::cli::{Format, Get, List};
@@ -41,9 +42,6 @@ pub async fn run(context: &Context, command: Get) -> Result<()> {
     show(context, list, shown);
     Ok(())
 }
-
-/// The names of gate files, the first counts.
-const GATES: [&str; 3] = ["perfspec.json", "slo.yaml", "service-objectives.yaml"];
 
 /// What is listed: a table, of which the first column is the project, the names, and the same as data.
 struct Shown {
@@ -195,7 +193,7 @@ async fn placed(cluster: &Cluster, projects: &[Project]) -> Result<Vec<Placed>> 
         let mut own = Vec::new();
         for (place, ((stage, _), namespace)) in project.stages.iter().zip(read).enumerate() {
             let one = |artifact: Artifact| {
-                let gate = project.resource(&stage.name, &artifact.service, &GATES).map(|(key, _)| key.to_owned());
+                let gate = gate::file(project, &stage.name, &artifact.service).map(|(key, _)| key.to_owned());
                 (place, Placed { project: project.name.clone(), stage: stage.name.clone(), artifact, gate })
             };
             own.extend(namespace.artifacts().into_iter().map(one));

@@ -205,9 +205,9 @@ fn serves(run: &Run, stage: &StageRun) -> Option<String> {
     Some(side.as_ref().map_or_else(|| version.clone(), |side| format!("{side} {version}")))
 }
 
-/// One line a run; `drivers` are those who drive one now.
-pub fn runs(runs: &[&Run], drivers: &[&str], terminal: bool) -> String {
-    let rows: Vec<Vec<String>> = runs
+/// One line a run, with its project where `project`; `drivers` are those who drive one now.
+pub fn runs(runs: &[&Run], drivers: &[&str], project: bool, terminal: bool) -> String {
+    let mut rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
             let at = run.stages.iter().rev().find(|stage| stage.phase != Phase::Ahead);
@@ -227,7 +227,12 @@ pub fn runs(runs: &[&Run], drivers: &[&str], terminal: bool) -> String {
             ]
         })
         .collect();
-    ui::columns(&["RUN", "SERVICE", "VERSION", "STATUS", "STAGE", "STARTED", "BY", "WHY"], &rows)
+    let mut header = vec!["RUN", "SERVICE", "VERSION", "STATUS", "STAGE", "STARTED", "BY", "WHY"];
+    if project {
+        header.insert(0, "PROJECT");
+        rows.iter_mut().zip(runs).for_each(|(row, run)| row.insert(0, run.project.clone()));
+    }
+    ui::columns(&header, &rows)
 }
 
 /// One line a stage of each run.

@@ -157,8 +157,17 @@ fn the_runs_can_be_looked_at() {
     let runs: serde_json::Value = serde_json::from_str(&runs.raw).expect("JSON");
     assert_eq!((&runs[0]["status"], &runs[0]["stages"][0]["end"]), (&json!("passed"), &json!("passed")));
     let id = runs[0]["id"].as_str().expect("an id");
-    let one = tidegate(&format!("get event evaluation-done -p sockshop --keptn-context {id}")).on(&sandbox).succeeds();
-    assert!(one.stdout.contains("dev    passed"), "{one}");
+    for project in ["-p sockshop", ""] {
+        let one = tidegate(&format!("get event evaluation-done {project} --keptn-context {id}")).on(&sandbox).succeeds();
+        assert!(one.stdout.contains("dev    passed"), "{one}");
+    }
+    let all = tidegate("get runs").on(&sandbox).succeeds();
+    let mut rows = all.stdout.lines().map(|line| line.split_whitespace().take(5).collect::<Vec<_>>());
+    assert_eq!(rows.next(), Some(vec!["PROJECT", "RUN", "SERVICE", "VERSION", "STATUS"]), "{all}");
+    assert_eq!(rows.next(), Some(vec!["sockshop", &id[..8], "carts", "0.6.2", "passed"]), "{all}");
+    let unknown = tidegate("get runs --keptn-context 00000000").on(&sandbox).run();
+    assert_eq!(unknown.status, Some(5), "{unknown}");
+    assert!(unknown.stderr.contains("there is no run 00000000"), "{unknown}");
 }
 
 #[test]
