@@ -4,6 +4,7 @@
 //!   left out.
 //! - The places that are adjusted to where the program was loaded are listed as a bitmap (RELR), 80 times smaller than the
 //!   common list, where the C library can read it: glibc since 2.36, musl since 1.2.4 (Rust 1.93 brought 1.2.5).
+//! - Functions with the same code are kept once, where the linker is the one that Rust brings: a sixtieth.
 
 #![allow(clippy::print_stdout)] // how a build script speaks
 
@@ -20,7 +21,7 @@ fn main() -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=src/build.rs");
     let is = |name: &str, value: &str| var(name).is_ok_and(|found| found == value);
     // Linkers that somebody chose may read no scripts: gold and mold do not.
-    let chosen = var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("fuse-ld"));
+    let chosen = var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"));
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") || chosen {
         return Ok(());
     }
@@ -30,7 +31,17 @@ fn main() -> std::io::Result<()> {
     if is("CARGO_CFG_TARGET_ENV", "musl") || (var("HOST") == var("TARGET") && glibc_here() >= Some((2, 36))) {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    if is("TARGET", "x86_64-unknown-linux-gnu") && var("RUSTC_LINKER").is_err() && brings_lld() == Some(true) {
+        println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
+    }
     Ok(())
+}
+
+/// Whether the compiler links with a linker of its own: since 1.90 where it has one, which distributions leave out.
+fn brings_lld() -> Option<bool> {
+    let output = Command::new(var("RUSTC").ok()?).args(["--print", "sysroot"]).output().ok()?;
+    let root = String::from_utf8(output.stdout).ok()?;
+    Some(Path::new(root.trim()).join("lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld/ld.lld").exists())
 }
 
 /// The version of this machine's glibc.

@@ -27,6 +27,9 @@ mod settings;
 pub mod ui;
 pub mod web;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::Styles;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
@@ -48,6 +51,10 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         // Nothing will inherit the global flags, of which clap would make a copy for each subcommand.
         definition = definition.mut_args(|flag| flag.global(false));
     }
+    if is_plain(&std::io::stdout()) && is_plain(&std::io::stderr()) {
+        // What would only be taken out again is a tenth of the help.
+        definition = definition.styles(Styles::plain());
+    }
     // Taking the definition apart would be a tenth of the start; the end of the process does it at once.
     let mut definition = ManuallyDrop::new(definition);
     if let Some(cli) = named.and_then(|name| parse_alone(definition.find_subcommand(name)?, &arguments)) {
@@ -57,7 +64,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     match parsed {
         Ok(cli) => commands::run(cli),
         Err(error) => {
-            if let Some(told) = cli::explained(&arguments).filter(|_| error.use_stderr()) {
+            if error.use_stderr()
+                && let Some(told) = cli::explained(&arguments)
+            {
                 ui::Ui::default().error(&told);
                 return ExitCode::from(told.kind.code());
             }
@@ -66,6 +75,11 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
         }
     }
+}
+
+/// Whether nothing is coloured there.
+fn is_plain(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) == ColorChoice::Never
 }
 
 /// Parses as if there were no other subcommand, in half the time. What this cannot parse is for the whole definition to
