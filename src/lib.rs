@@ -27,8 +27,6 @@ mod settings;
 pub mod ui;
 pub mod web;
 
-use anstream::stream::RawStream;
-use anstream::{AutoStream, ColorChoice};
 use clap::builder::Styles;
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
 use std::ffi::OsString;
@@ -51,7 +49,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         // Nothing will inherit the global flags, of which clap would make a copy for each subcommand.
         definition = definition.mut_args(|flag| flag.global(false));
     }
-    if is_plain(&std::io::stdout()) && is_plain(&std::io::stderr()) {
+    if ui::is_plain() {
         // What would only be taken out again is a tenth of the help.
         definition = definition.styles(Styles::plain());
     }
@@ -75,11 +73,6 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
         }
     }
-}
-
-/// Whether nothing is coloured there.
-fn is_plain(stream: &impl RawStream) -> bool {
-    AutoStream::choice(stream) == ColorChoice::Never
 }
 
 /// Parses as if there were no other subcommand, in half the time. What this cannot parse is for the whole definition to

@@ -46,6 +46,11 @@ impl Default for Ui {
     }
 }
 
+/// Whether nothing is coloured, before any flag is known.
+pub fn is_plain() -> bool {
+    [AutoStream::choice(&std::io::stdout()), AutoStream::choice(&std::io::stderr())] == [ColorChoice::Never; 2]
+}
+
 impl Ui {
     /// The process's own streams. `quiet` drops what [`Ui::say`] says; `ask` allows questions.
     pub fn new(color: ColorChoice, quiet: bool, ask: bool) -> Self {
