@@ -2,6 +2,8 @@
 //!
 //!     cargo bench --bench speed                  all of it, about five minutes
 //!     cargo bench --bench speed -- shift start   only these sections
+//!     cargo bench --bench speed --target x86_64-unknown-linux-musl
+//!                                                the program without a C library below it
 //!
 //! Every figure is of whole processes, from before their start to after their end, taken in turn: what disturbs one
 //! disturbs the others. Other programs on the machine still spoil the figures of wall time; those of CPU time less.
