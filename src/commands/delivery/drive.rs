@@ -131,22 +131,22 @@ impl<'a> Driver<'a> {
                     return Err(self.interrupted());
                 }
             };
-            if matches!(outcome, Outcome::Aborted(_)) {
-                super::job::sweep(self.cluster, &self.run(), index, phase).await;
-            }
             let now = Timestamp::now();
             if !matches!(phase, Phase::Reroute | Phase::Restore) && !matches!(outcome, Outcome::Done(_) | Outcome::Warned(_)) {
                 self.verdict.set(Some(Instant::now()));
             }
             self.run.borrow_mut().done(step, outcome.clone(), &stamp(now));
             let (run, took) = (self.run(), began.elapsed());
-            // Nothing comes before a way back: who is told of it is told when it is over.
+            // Nothing comes before a way back: who is told of it is told when it is over, and tests that were broken off end then.
             let back = matches!(run.next(), Step::Do(_, Phase::Reroute));
             self.keep(index).await?;
             self.teller.phase(&run, index, phase, &outcome, took);
             late.push((run, index, phase, outcome, took));
             if !back {
                 for (run, index, phase, outcome, took) in late.drain(..) {
+                    if matches!(outcome, Outcome::Aborted(_)) {
+                        super::job::sweep(self.cluster, &run, index, phase).await;
+                    }
                     self.announcer.ended(&run, index, phase, &outcome, took).await;
                 }
             }

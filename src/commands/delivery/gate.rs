@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 100_000;
 
 /// The window of a stage without tests where the shipyard says none.
-const WINDOW: u64 = 60;
+pub const WINDOW: u64 = 60;
 
 /// The file that holds the gate of a service in a stage: the most special one, whatever its format.
 pub fn file<'a>(project: &'a Project, stage: &str, service: &str) -> Option<(&'a str, &'a str)> {
@@ -124,9 +124,15 @@ pub fn earlier(runs: &[Kept], run: &Run, stage: &StageRun) -> Vec<Previous> {
     let evidence = others.filter_map(|other| {
         let same = other.stages.iter().find(|other| other.stage == stage.stage)?;
         let evaluation: Evaluation = serde_json::from_value(same.evidence.clone()?).ok()?;
-        (evaluation.verdict != Verdict::Inconclusive).then(|| Previous::of(short(&other.id), &evaluation))
+        compares(&evaluation).then(|| Previous::of(short(&other.id), &evaluation))
     });
     evidence.collect()
+}
+
+/// Whether an earlier evaluation can be compared with. Against one that was kept without its values, every criterion
+/// would hold.
+fn compares(earlier: &Evaluation) -> bool {
+    earlier.verdict != Verdict::Inconclusive && earlier.indicators.iter().any(|one| !one.values.is_empty())
 }
 
 /// What is kept of an evaluation: all of it, or where it rests on very many samples the grades without them. A run's
@@ -293,6 +299,7 @@ mod tests {
         assert!(kept.to_string().len() <= MOST_BYTES, "{}", kept.to_string().len());
         let again: Evaluation = serde_json::from_value(kept).expect("an evaluation");
         assert_eq!((again.verdict, again.score), (large.verdict, large.score));
+        assert!(compares(&large) && !compares(&again));
         let small = of(vec![Answer::new("time", vec![Sample::of("{}", 1)])]);
         assert_eq!(evidence(&small), serde_json::to_value(&small).expect("JSON"));
     }

@@ -174,7 +174,9 @@ fn plan(arguments: &Wanted, project: &Project, artifact: &Artifact, settings: &S
 
 /// The context of the sender, where it can name a run and does not name one already: a file may be sent twice.
 async fn own_context(cluster: &Cluster, project: &Project, artifact: &Artifact) -> Result<Option<String>> {
-    let is_id = |id: &&String| id.len() == 36 && id.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit());
+    let is_id = |id: &&String| {
+        id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit())
+    };
     let Some(id) = artifact.context.as_ref().filter(is_id).map(|id| id.to_lowercase()) else { return Ok(None) };
     let runs = store::runs(cluster, &project.home, &project.name, Some(&artifact.service)).await?;
     Ok(Some(id).filter(|id| runs.iter().all(|kept| short(&kept.run.id) != short(id))))
@@ -192,7 +194,7 @@ fn stage_plan(
         (Strategy::BlueGreen, false) => Place::Idle,
         (Strategy::BlueGreen, true) => Place::IdleAtOnce,
     };
-    let gated = place != Place::Direct || stage.test == TestStrategy::Performance;
+    let gated = stage.is_gated();
     let found = given.cloned().or_else(|| gate::of_project(project, &stage.name, service));
     let gate = match found.filter(|_| gated) {
         None if gated && !arguments.allow_no_gate => {

@@ -1,5 +1,6 @@
 //! Services that were onboarded with one deployment in stages whose shipyard has two: databases, mostly.
 
+use super::gate;
 use super::project::{Project, label, text};
 use crate::cluster::{Cluster, DEPLOYMENTS, SERVICES};
 use crate::core::delivery::objects::speaks_http;
@@ -10,8 +11,9 @@ use crate::error::Result;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-/// The project as it is for this service: where it is single a stage is direct; and where it speaks no HTTP and nobody says
-/// how else it is tested, it is not tested. The names of the stages that differ come with it.
+/// The project as it is for this service: where it is single a stage is direct, and judged as if it had two; but where it
+/// speaks no HTTP and nobody says how else it is tested, it is neither tested nor judged. The names of the stages that differ
+/// come with it.
 ///
 /// # Errors
 /// As the API server says.
@@ -30,7 +32,9 @@ pub async fn adapted(cluster: &Cluster, mut project: Project, service: &str) -> 
         let Some((stage, _)) = project.stages.get_mut(at) else { continue };
         stage.deployment = Strategy::Direct;
         if !tested {
-            stage.test = TestStrategy::None;
+            (stage.test, stage.timeframe) = (TestStrategy::None, None);
+        } else if !stage.is_gated() {
+            stage.timeframe = Some(gate::WINDOW);
         }
         named.push(stage.name.clone());
     }

@@ -70,6 +70,26 @@ fn a_gate_that_is_missing_fails_closed() {
     refused(&sandbox, send("0.6.2", "--require p95").on(&sandbox), 2, &["p95"]);
 }
 
+/// An evaluation of the shipyard needs a gate in a stage with one deployment, too.
+#[test]
+fn an_evaluation_without_a_gate_fails_closed() {
+    let sandbox = Sandbox::new();
+    let tasks =
+        "tasks: [{name: deployment, properties: {deploymentstrategy: direct}}, {name: evaluation, properties: {timeframe: 1m}}]";
+    let stage = format!("{{name: dev, sequences: [{{name: delivery, {tasks}}}]}}");
+    project(&sandbox, &format!("apiVersion: spec.keptn.sh/0.2.2\nkind: Shipyard\nspec: {{stages: [{stage}]}}\n"));
+    refused(&sandbox, send("0.6.2", "").on(&sandbox), 2, &["stage dev has no gate for `carts`"]);
+}
+
+/// One deployment where the shipyard has two is judged all the same.
+#[test]
+fn a_service_that_is_single_needs_its_gate() {
+    let sandbox = Sandbox::empty();
+    project(&sandbox, "stages: [{name: production, deployment_strategy: blue_green_service}]\n");
+    tidegate("onboard service carts -p sockshop --image carts:0.6.0 --deployment-strategy direct").on(&sandbox).succeeds();
+    refused(&sandbox, send("0.6.2", "").on(&sandbox), 2, &["stage production has no gate for `carts`"]);
+}
+
 #[test]
 fn rights_are_asked_for_before_anything_is_touched() {
     let sandbox = sockshop();

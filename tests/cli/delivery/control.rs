@@ -277,3 +277,28 @@ fn a_jobs_work_ends_with_the_run_that_is_aborted() {
     assert_eq!(jobs(), Some(0), "{output}");
     assert_eq!(image(&sandbox, "sockshop-dev", "carts"), "0.6.0");
 }
+
+/// What the tests left behind is cleared away when the traffic is back.
+#[test]
+fn nothing_comes_before_the_way_back_of_an_abort() {
+    let sandbox = Sandbox::fast(0.2);
+    furnish(&sandbox);
+    let add = tidegate("add-resource -p sockshop --service carts --resource tests.yaml").on(&sandbox);
+    std::fs::write(add.home().join("tests.yaml"), "performance: {job: {image: 'k6:1', keep: true}}").expect("a file");
+    add.succeeds();
+    let run = send("0.6.2", "--stage staging --until staging --share 10").on(&sandbox);
+    let child = background(&run);
+    let place = "/apis/batch/v1/namespaces/sockshop-staging/jobs";
+    let jobs = || sandbox.rest.get(place).ok()["items"].as_array().map(Vec::len);
+    eventually("a job runs", || (jobs() == Some(1)).then_some(()));
+    let requests = sandbox.requests_of(|| {
+        tidegate("abort carts -p sockshop").on(&sandbox).succeeds();
+        let output = finish(child);
+        assert_eq!(output.status, Some(1), "{output}");
+    });
+    assert_eq!((jobs(), sandbox.weights("sockshop-staging", "carts", 0)), (Some(0), vec![json!(100), json!(0)]));
+    let at = |begin: &str| requests.lines().position(|line| line.starts_with(begin));
+    let back = at("PATCH /apis/networking.istio.io/v1/namespaces/sockshop-staging/virtualservices/carts");
+    let swept = at(&format!("GET {place}?"));
+    assert!(back.is_some() && back < swept, "{requests}");
+}
