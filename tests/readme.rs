@@ -37,12 +37,13 @@ fn tools(folder: &Path) -> PathBuf {
         &format!(
             "#!/bin/sh\ncase \"$*\" in\n\
              'run --release -- '*) shift 3; exec '{tidegate}' \"$@\" ;;\n\
-             'install --locked --path .') mkdir -p ~/.cargo/bin && cp '{tidegate}' ~/.cargo/bin/ ;;\n\
+             'install --locked --path .'|'install --locked --path . --target x86_64-unknown-linux-musl') mkdir -p ~/.cargo/bin && cp '{tidegate}' ~/.cargo/bin/ ;;\n\
              test) ;;\n\
              *) echo \"the tests know no such cargo command: $*\" >&2; exit 2 ;;\n\
              esac\n"
         ),
     );
+    script("rustup", "#!/bin/sh\ntest \"$*\" = 'target add x86_64-unknown-linux-musl'\n");
     bin
 }
 
