@@ -113,7 +113,8 @@ pub struct SandboxPlace {
     /// Port of the ingress gateway; a free one where none is given
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     pub ingress_port: u16,
-    /// Simulated seconds in a second: rollouts, traffic, answers and the windows of gates are so much faster
+    /// Simulated seconds in a second: rollouts, traffic, answers and the windows of gates are so much faster; leave it at 1
+    /// for `send`, whose gates look back by the real clock
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub speed: f64,
     /// Something to go wrong: `409@patch:2`, `latency=500ms`, `reset@get:1`

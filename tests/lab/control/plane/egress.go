@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -9,7 +10,8 @@ import (
 )
 
 // tunnel answers the API server's CONNECT requests: it reaches pods through here, as it does where it is not on the
-// cluster's network. A pod's address leads to the pod's server, whatever the port; any other is dialled as it is.
+// cluster's network. A pod's address leads to the pod's server, whatever the port; one of this machine is dialled as it
+// is. Any other is of a pod that is not known yet or no more: out there, somebody else might answer to it.
 func tunnel(listener net.Listener, all *backends) {
 	for {
 		connection, err := listener.Accept()
@@ -28,13 +30,7 @@ func pass(connection net.Conn, all *backends) {
 		io.WriteString(connection, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		return
 	}
-	address := request.RequestURI
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		if own, ok := all.at(host); ok {
-			address = own
-		}
-	}
-	target, err := net.Dial("tcp", address)
+	target, err := all.dial(request.RequestURI)
 	if err != nil {
 		io.WriteString(connection, "HTTP/1.1 503 Service Unavailable\r\n\r\n")
 		return
@@ -46,4 +42,18 @@ func pass(connection net.Conn, all *backends) {
 		target.(*net.TCPConn).CloseWrite()
 	}()
 	io.Copy(connection, target)
+}
+
+func (all *backends) dial(address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if own, ok := all.at(host); ok {
+		return net.Dial("tcp", own)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("no pod has the address %s", host)
+	}
+	return net.Dial("tcp", address)
 }
