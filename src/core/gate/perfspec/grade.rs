@@ -64,8 +64,8 @@ fn answers(evidence: &Evidence) -> BTreeMap<&str, Answer> {
 }
 
 fn one(indicator: &Indicator, answer: Option<Answer>, earlier: &Earlier<'_>) -> Graded {
-    // A measurement that was not made, or failed, is no empty answer.
-    let answered = answer.as_ref().is_some_and(|answer| answer.samples.iter().all(|sample| sample.success));
+    // Without any answer nobody said that there is nothing.
+    let may_be_empty = indicator.ignore_empty && answer.is_some();
     let answer = answer.unwrap_or_default();
     let mut graded = Graded {
         id: indicator.id.clone(),
@@ -110,7 +110,9 @@ fn one(indicator: &Indicator, answer: Option<Answer>, earlier: &Earlier<'_>) -> 
         // Something divided by nothing is no measurement that could keep a limit.
         counted += usize::from(value.is_finite() || graded.breaches.len() > before);
     }
-    if counted == 0 && !(indicator.ignore_empty && answered) {
+    // A measurement that failed is neither an empty answer nor a series with nothing in it.
+    let failed = graded.values.iter().any(|sample| !sample.success);
+    if failed || counted == 0 && !may_be_empty {
         severe = true;
         graded.score = 0.0;
         let metadata = indicator.metadata.clone();
