@@ -177,7 +177,9 @@ fn judge(
         }
         // Of so few of those that Argo takes, no failure could have been one too many.
         () if failed + open > 0 && many < count && many <= failure_limit.max(inconclusive_limit) => {
-            (Status::Inconclusive, of(failed + open, "not successful", &why))
+            let may = failure_limit.max(inconclusive_limit);
+            let why = of(failed + open, "not successful", &why);
+            (Status::Inconclusive, format!("{why}; {may} may be, and only {many} were measured"))
         }
         () if failed > 0 => (Status::Pass, format!("{failed} of {many} failed, {failure_limit} may")),
         () if open > 0 => (Status::Pass, format!("{open} of {many} inconclusive, {inconclusive_limit} may be")),
