@@ -298,14 +298,20 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
     let settled = |c: &Chosen<'_>| c.route.destinations().iter().filter(|to| to.weight.value() > 0).count() == 1;
     if !splits.is_empty() && splits.iter().all(settled) {
         // Nothing was ever moved by tidegate, and nothing is between two sides.
-        let still = |c: &Chosen<'_>| Change {
-            object: c.object,
-            moves: vec![unmoved(c.route)],
-            patch: None,
-            inverse: Patch::default(),
-            way_back: None,
-        };
-        return Ok(splits.iter().map(still).collect());
+        for chosen in &splits {
+            let still = unmoved(chosen.route);
+            match changes.last_mut() {
+                Some(change) if change.object == chosen.object => change.moves.push(still),
+                _ => changes.push(Change {
+                    object: chosen.object,
+                    moves: vec![still],
+                    patch: None,
+                    inverse: Patch::default(),
+                    way_back: None,
+                }),
+            }
+        }
+        return Ok(changes);
     }
     Err(uncertain(service, "rollback"))
 }

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 pub(super) struct Earlier<'a>(HashMap<&'a str, Vec<&'a PreviousValue>>);
 
 impl<'a> Earlier<'a> {
-    /// Those of `previous` that were measured.
+    /// Those of `previous` that were measured. Something divided by nothing was not: anything would be within 10 % of it.
     pub fn new(previous: &'a [Previous]) -> Self {
         let mut by_name: HashMap<&str, Vec<&PreviousValue>> = HashMap::new();
         for value in previous.iter().flat_map(|one| &one.values) {
-            if value.success && value.value.is_some_and(|number| !number.is_nan()) {
+            if value.success && value.value.is_some_and(f64::is_finite) {
                 by_name.entry(&value.metric).or_default().push(value);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::evaluation::{Answer, Evaluation, Previous, PreviousValue, Sample, Verdict};
 use super::{kayenta, number};
+use crate::core::lint::{self, Findings};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -42,7 +43,11 @@ impl Pair {
 pub fn values(file: &str, text: &str) -> Result<Values> {
     let refused = |why: String| Error::usage(format!("{file}: {why}"));
     let mut values = Values::default();
-    match json(file, text)? {
+    let read = json(file, text)?;
+    if let Some(error) = lint::refuse(file, text, &Findings::default().located(text)) {
+        return Err(error);
+    }
+    match read {
         Value::Object(map) => {
             for (metric, value) in &map {
                 match value {
@@ -211,6 +216,7 @@ mod tests {
             (r#"[{"metric": "a", "value": [1]}]"#, "[1] is not a number"),
             (r#"[{"metric": "a", "success": "yes"}]"#, "entry 0"),
             (r#"{"a": true}"#, "true is not a number"),
+            (r#"{"a": 20, "a": 5}"#, "v.json:1:11: this key is written twice"),
             (r#"{"a": {"control": [1]}}"#, "`experiment` is a list"),
             (r#"{"a": {"control": [1], "experiment": ["x"]}}"#, "\"x\" is not a number"),
             (r#"{"a": {"control": [1], "experimant": [1]}}"#, "unknown key `experimant`"),

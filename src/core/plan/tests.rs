@@ -175,6 +175,20 @@ fn rollback_is_the_stored_inverse_through_every_step() {
 }
 
 #[test]
+fn a_rollback_without_a_release_names_each_object_once() {
+    let route = |match_: &str, pairs: &[(&str, u32)]| {
+        let mut spec = split(pairs)["http"][0].take();
+        spec["match"] = json!([{"uri": {"prefix": match_}}]);
+        spec
+    };
+    let routes = json!([route("/a", &[("v1", 0), ("v2", 100)]), route("/", &[("v1", 100), ("v2", 0)])]);
+    let raw = object(json!({"hosts": ["carts"], "http": routes}));
+    let changes = plan(&service(raw.clone()), &Intent::Rollback, None, &author()).expect("nothing to do");
+    assert_eq!(changes.iter().map(|change| (change.object, change.moves.len())).collect::<Vec<_>>(), [(0, 2)]);
+    assert!(changes.iter().all(|change| change.patch.is_none() && !change.changes()));
+}
+
+#[test]
 fn rollback_holds_whatever_happened_to_the_weights() {
     let mut now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "80/20");
     now["spec"]["http"][0]["route"][1]["weight"] = json!(77);

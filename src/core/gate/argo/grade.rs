@@ -6,7 +6,7 @@ use crate::core::gate::evaluation::{
 };
 use crate::core::gate::expression::{Expression, Value};
 use crate::core::gate::number;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
 /// Errors that Argo bears one behind the other, where the metric does not say.
@@ -137,6 +137,10 @@ fn judge(
     let inconclusive_limit = limit(&metric.inconclusive_limit, 0)?;
     let error_limit = limit(&metric.error_limit, ERRORS)?;
     let success_limit = limit(&metric.success_limit, 0)?;
+    let endless = if metric.interval.is_some() { i64::MAX } else { 1 };
+    let count = Some(limit(&metric.count, 0)?).filter(|count| *count > 0).unwrap_or(endless);
+    check_limits([failure_limit, inconclusive_limit, error_limit, success_limit])
+        .map_err(|(key, why)| Error::usage(format!("`{key}`: {why}")))?;
     let (mut failed, mut open, mut errors, mut in_row, mut successes, mut best) = (0, 0, 0, 0, 0, 0);
     let mut why = String::new();
     let many = answers.len() as i64;
@@ -153,10 +157,10 @@ fn judge(
         if failure_limit >= 0 && failed > failure_limit {
             return Ok((Status::Fail, of(failed, "failed", &why)));
         }
-        if inconclusive_limit >= 0 && open > inconclusive_limit {
+        if open > inconclusive_limit {
             return Ok((Status::Inconclusive, of(open, "inconclusive", &why)));
         }
-        if error_limit >= 0 && in_row > error_limit {
+        if in_row > error_limit {
             return Ok((Status::Error, of(errors, "without a value", &why)));
         }
         if success_limit > 0 && successes >= success_limit {
@@ -168,13 +172,38 @@ fn judge(
         // Argo would measure again; what stays unknown passes nothing.
         () if errors > 0 => (Status::Error, of(errors, "without a value", &why)),
         () if success_limit > 0 => {
-            (Status::Inconclusive, format!("{best} successes one behind the other, of {success_limit} that are needed"))
+            let status = if failure_limit < 0 { Status::Fail } else { Status::Inconclusive };
+            (status, format!("{best} successes one behind the other, of {success_limit} that are needed"))
+        }
+        // Of so few of those that Argo takes, no failure could have been one too many.
+        () if failed + open > 0 && many < count && many <= failure_limit.max(inconclusive_limit) => {
+            let may = failure_limit.max(inconclusive_limit);
+            let why = of(failed + open, "not successful", &why);
+            (Status::Inconclusive, format!("{why}; {may} may be, and only {many} were measured"))
         }
         () if failed > 0 => (Status::Pass, format!("{failed} of {many} failed, {failure_limit} may")),
         () if open > 0 => (Status::Pass, format!("{open} of {many} inconclusive, {inconclusive_limit} may be")),
         () if many == 1 => (Status::Pass, "holds".to_owned()),
         () => (Status::Pass, format!("holds in all of {many}")),
     })
+}
+
+/// Whether the limits on failures, inconclusive measurements, errors and successes are such as Argo takes.
+///
+/// # Errors
+/// The key of one that is not, and why.
+pub(super) fn check_limits([failure, inconclusive, error, success]: [i64; 4]) -> Result<(), (&'static str, &'static str)> {
+    let least = "a limit is 0 or more";
+    match () {
+        () if failure < -1 => Err(("failureLimit", "a limit is 0 or more, or -1 for none")),
+        () if failure == -1 && success == 0 => {
+            Err(("failureLimit", "with -1 and no `consecutiveSuccessLimit` nothing could fail this metric"))
+        }
+        () if inconclusive < 0 => Err(("inconclusiveLimit", least)),
+        () if error < 0 => Err(("consecutiveErrorLimit", least)),
+        () if success < 0 => Err(("consecutiveSuccessLimit", least)),
+        () => Ok(()),
+    }
 }
 
 fn measure(metric: &Metric, conditions: &Conditions, answer: &Answer) -> Phase {
@@ -185,9 +214,13 @@ fn measure(metric: &Metric, conditions: &Conditions, answer: &Answer) -> Phase {
         return Phase::Error(failed.message.clone());
     }
     let result = result(&metric.provider, &answer.samples);
-    let minded = [&conditions.success, &conditions.failure].into_iter().flatten().any(Expression::minds_nan);
-    if result.has_nan() && !minded {
+    let minded = |of: fn(&Expression) -> bool| [&conditions.success, &conditions.failure].into_iter().flatten().any(of);
+    if result.has_nan() && !minded(Expression::minds_nan) {
         return Phase::Error("NaN: nothing was measured".into());
+    }
+    // An HTTP server's document without the value is an error for Argo, too.
+    if answer.samples.is_empty() && (matches!(metric.provider, Provider::Web(_)) || !minded(Expression::minds_empty)) {
+        return Phase::Error("the result is empty".into());
     }
     let holds = |condition: &Option<Expression>| condition.as_ref().map(|condition| condition.holds(&result)).transpose();
     let (success, failure) = match (holds(&conditions.success), holds(&conditions.failure)) {
@@ -200,6 +233,10 @@ fn measure(metric: &Metric, conditions: &Conditions, answer: &Answer) -> Phase {
         (_, Some(true)) => Phase::Failed(format!("{shown}: {} holds", text(&metric.failure))),
         (Some(false), None) => Phase::Failed(format!("{shown}: {} does not hold", text(&metric.success))),
         (Some(false), Some(false)) => Phase::Inconclusive(format!("{shown}: neither condition holds")),
+        // Something divided by nothing is no measurement that could keep a limit.
+        _ if result.has_infinity() && !minded(Expression::minds_infinity) => {
+            Phase::Error(format!("{shown}: no number was measured"))
+        }
         _ => Phase::Successful,
     }
 }

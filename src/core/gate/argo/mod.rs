@@ -9,8 +9,12 @@
 //! | `initialDelay` waits | nothing is waited for: say the window |
 //! | a web page is asked again and again | once: it cannot be asked about the past |
 //! | a measurement that fails is tried again every 10 s, up to `consecutiveErrorLimit` times | it is an error at once; with one that has no value the metric does not pass |
-//! | NaN: failed with a `successCondition`, successful with a `failureCondition` alone | not measured, unless the condition asks `isNaN` |
-//! | `all` and `none` of an empty vector are true | an error |
+//! | NaN: failed with a `successCondition`, successful with a `failureCondition` alone | not measured, unless the condition asks `isNaN`; nor is what 0 / 0 comes to |
+//! | an infinity satisfies `>= 0.95` | not measured, unless the condition asks `isInf` |
+//! | a vector without series satisfies `sum(result) < 1` | an error, unless the condition asks for its `len` or a `default` |
+//! | `all` and `none` of an empty list are true | an error |
+//! | a missing field is unequal to everything but `nil` | an error |
+//! | a limit excuses failures of fewer measurements than `count` | only where there are more measurements than it allows to fail |
 //! | a metric without conditions is successful | only shown; with no other metric nothing passes |
 //! | a metric with `dryRun` | only shown, with what would have become of it |
 //! | a vector where the condition wants a number is an error | the same; a value that was given may be either |

@@ -127,6 +127,12 @@ fn metric(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Metric {
             found.error(join(at, key), format!("`{key}` is {wanted}"));
         }
     }
+    // What an argument says is not known yet: then the grader looks.
+    let limit = |key: &str| text(key).map_or(0, |text| text.parse().unwrap_or(1));
+    let limits = ["failureLimit", "inconclusiveLimit", "consecutiveErrorLimit", "consecutiveSuccessLimit"];
+    if let Err((key, why)) = super::grade::check_limits(limits.map(limit)) {
+        found.error(join(at, key), why);
+    }
     if map.contains_key("initialDelay") {
         found.note(join(at, "initialDelay"), "`initialDelay` says nothing here: the window says when is looked");
     }
@@ -312,8 +318,9 @@ pub(super) fn doubts(argo: &Argo, found: &mut Findings) {
         }
         let limits = [&metric.failure_limit, &metric.count].map(|text| text.as_ref().and_then(|text| text.parse::<i64>().ok()));
         match limits {
-            [Some(limit), _] if limit < 0 => found.warning(at("failureLimit"), "with -1 no failure fails this metric"),
-            [Some(limit), count] if limit >= count.unwrap_or(1) && (count.is_some() || metric.interval.is_none()) => {
+            [Some(limit), count]
+                if limit >= 0 && limit >= count.unwrap_or(1) && (count.is_some() || metric.interval.is_none()) =>
+            {
                 let count = count.unwrap_or(1);
                 found.warning(
                     at("failureLimit"),

@@ -101,7 +101,12 @@ fn conditions_and_limits_are_argos() {
         (format!("{success}{failure}"), vec!["0.8"], Fail, "0.8: result[0] < 0.9 holds"),
         (format!("{success}    failureLimit: 1\n"), vec!["0.9", "0.97"], Pass, "1 of 2 failed, 1 may"),
         (format!("{success}    failureLimit: 1\n"), vec!["0.9", "0.9"], Fail, "2 of 2 failed"),
-        (format!("{success}    failureLimit: -1\n"), vec!["0.9", "0.9"], Pass, "2 of 2 failed"),
+        (
+            format!("{success}    failureLimit: -1\n    consecutiveSuccessLimit: 2\n"),
+            vec!["0.97", "0.9", "0.97"],
+            Fail,
+            "of 2 that are needed",
+        ),
         (format!("{success}{failure}    inconclusiveLimit: 1\n"), vec!["0.94", "0.97"], Pass, "1 of 2 inconclusive"),
         (format!("{success}    consecutiveSuccessLimit: 2\n"), vec!["0.97", "0.97"], Pass, "2 successes"),
         (
@@ -123,6 +128,17 @@ fn conditions_and_limits_are_argos() {
         (failure.to_owned(), vec!["empty"], Error, "the result is empty"),
         (success.to_owned(), vec!["0.97", "away"], Error, "1 of 2 without a value: HTTP status 503"),
         (success.to_owned(), vec![], Error, "was not measured"),
+        (success.to_owned(), vec!["+Inf"], Error, "+Inf: no number was measured"),
+        ("    successCondition: isInf(result[0]) || result[0] < 1\n".to_owned(), vec!["+Inf"], Pass, "holds"),
+        ("    failureCondition: result[0] / result[1] > 0.1\n".to_owned(), vec!["0 0"], Error, "NaN"),
+        ("    failureCondition: sum(result) > 3\n".to_owned(), vec!["empty"], Error, "the result is empty"),
+        ("    failureCondition: 'any(result, # > 3)'\n".to_owned(), vec!["empty"], Error, "the result is empty"),
+        ("    failureCondition: len(result) > 3\n".to_owned(), vec!["empty"], Pass, "holds"),
+        // Of one measurement none of three that may fail is one too many.
+        (format!("{success}    failureLimit: 3\n    count: 5\n"), vec!["0.9"], Inconclusive, "0.9: result[0] >= 0.95"),
+        (format!("{success}    failureLimit: 2\n    interval: 5m\n"), vec!["0.9", "0.9"], Inconclusive, "2 of 2 not successful"),
+        (format!("{success}    failureLimit: 2\n    interval: 5m\n"), vec!["0.9", "0.9", "0.97"], Pass, "2 of 3 failed"),
+        (format!("{success}    failureLimit: 1\n"), vec!["0.9"], Pass, "1 of 1 failed"),
         ("    failureCondition: isNaN(result[0]) || result[0] < 0.9\n".to_owned(), vec!["NaN"], Fail, "holds"),
         ("    successCondition: len(result) == 0 || result[0] < 1\n".to_owned(), vec!["empty"], Pass, "holds"),
         ("    successCondition: 'all(result, # < 1)'\n".to_owned(), vec!["0.1 0.2 1"], Fail, "0.1, 0.2, 1: all(result, # < 1)"),
@@ -226,4 +242,48 @@ fn a_better_result_never_makes_it_worse() {
         better[place] = "0.99";
         assert!(passes(&keys, &better) || !passes(&keys, &before), "{keys} {before:?} {place}");
     }
+}
+
+#[test]
+fn what_a_server_does_not_say_passes_nothing() {
+    let graded = |condition: &str, samples: Vec<Sample>| {
+        let text = format!(
+            "kind: AnalysisTemplate\nspec:\n  metrics:\n  - name: m\n    provider: {{web: {{url: http://a.example.com}}}}\n    failureCondition: {condition}\n"
+        );
+        argo(&text).grade(Evidence { answers: vec![Answer::new("m", samples)], ..Evidence::default() }).verdict
+    };
+    for (condition, document, verdict) in [
+        ("asFloat(result.rate) > 0.05", json!({"rate": "0.01"}), Verdict::Pass),
+        ("asFloat(result.rate) > 0.05", json!({"rate": "NaN"}), Verdict::Inconclusive),
+        ("result.errors / result.total > 0.05", json!({"errors": 0, "total": 0}), Verdict::Inconclusive),
+        ("result.status == 'bad'", json!({"state": "bad"}), Verdict::Inconclusive),
+        ("result.status in ['bad']", json!({"state": "bad"}), Verdict::Inconclusive),
+        ("result.status == 'bad'", json!({"status": "good"}), Verdict::Pass),
+        ("result.error != nil", json!({"status": "good"}), Verdict::Pass),
+    ] {
+        assert_eq!(graded(condition, vec![Sample::of("", document.clone())]), verdict, "{condition} of {document}");
+    }
+    assert_eq!(graded("len(result) > 3", vec![]), Verdict::Inconclusive, "no place in the document");
+}
+
+#[test]
+fn limits_that_let_nothing_fail_are_refused() {
+    let text = |keys: &str| {
+        format!(
+            "kind: AnalysisTemplate\nspec:\n  args: [{{name: limit, value: '-1'}}]\n  metrics:\n  - name: m\n    provider: {{prometheus: {{query: up}}}}\n    successCondition: result[0] > 1\n{keys}"
+        )
+    };
+    for keys in [
+        "    failureLimit: -1\n",
+        "    failureLimit: -2\n    consecutiveSuccessLimit: 1\n",
+        "    inconclusiveLimit: -1\n",
+        "    consecutiveErrorLimit: -1\n",
+        "    consecutiveSuccessLimit: -1\n",
+    ] {
+        let error = Argo::parse("template.yaml", &text(keys)).expect_err(keys);
+        assert!(error.message.starts_with("template.yaml:8:5: "), "{}", error.message);
+    }
+    let argument = argo(&text("    failureLimit: '{{args.limit}}'\n"));
+    let answers = vec![Answer::new("m", vec![Sample::of("{}", "0")])];
+    assert_eq!(argument.grade(Evidence { answers, ..Evidence::default() }).verdict, Verdict::Inconclusive);
 }

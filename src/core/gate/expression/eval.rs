@@ -39,6 +39,8 @@ pub const FUNCTIONS: [(&str, usize, usize); 27] = [
 pub struct Scope<'a> {
     pub result: &'a Value,
     pub entry: Option<&'a Value>,
+    /// Whether the condition looks for NaN itself; else NaN cannot be compared.
+    pub minds_nan: bool,
 }
 
 /// A value for people.
@@ -116,6 +118,27 @@ fn number(value: &Value) -> Result<f64, String> {
     }
 }
 
+/// A number that is compared. Every comparison with NaN is false, so that a `failureCondition` would let it pass.
+fn compared(value: &Value, scope: &Scope<'_>) -> Result<f64, String> {
+    match number(value)? {
+        nan if nan.is_nan() && !scope.minds_nan => Err("NaN: nothing was measured".into()),
+        number => Ok(number),
+    }
+}
+
+/// Refuses a missing field or NaN in a test for equality. Only the word `nil` is equal to what is missing.
+fn known(sides: [(&Node, &Value); 2], scope: &Scope<'_>) -> Result<(), String> {
+    let asks_for_nil = sides.iter().any(|(node, _)| matches!(node, Node::Constant(Value::Nil)));
+    for (_, value) in sides {
+        match value {
+            Value::Nil if !asks_for_nil => return Err("nothing was measured to compare with".into()),
+            Value::Number(_) => drop(compared(value, scope)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::List(one), Value::List(other)) => one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same(a, b)),
@@ -133,12 +156,15 @@ fn binary(operator: Operator, left: &Node, right: &Node, scope: &Scope<'_>) -> R
         _ => {}
     }
     let second = eval(right, scope)?;
+    if matches!(operator, Operator::Equal | Operator::Unequal | Operator::In) {
+        known([(left, &first), (right, &second)], scope)?;
+    }
     let order = |holds: fn(f64, f64) -> bool| match (&first, &second) {
         (Value::Text(one), Value::Text(other)) => {
             let order = one.cmp(other) as i8;
             Ok(Value::Truth(holds(f64::from(order), 0.0)))
         }
-        (one, other) => Ok(Value::Truth(holds(number(one)?, number(other)?))),
+        (one, other) => Ok(Value::Truth(holds(compared(one, scope)?, compared(other, scope)?))),
     };
     let sum = |of: fn(f64, f64) -> f64| Ok(Value::Number(of(number(&first)?, number(&second)?)));
     match operator {

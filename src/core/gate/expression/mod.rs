@@ -42,9 +42,18 @@ impl From<&Json> for Value {
 impl Value {
     /// Whether a NaN is in it.
     pub fn has_nan(&self) -> bool {
+        self.has(f64::is_nan)
+    }
+
+    /// Whether an infinity is in it.
+    pub fn has_infinity(&self) -> bool {
+        self.has(f64::is_infinite)
+    }
+
+    fn has(&self, odd: fn(f64) -> bool) -> bool {
         match self {
-            Value::Number(number) => number.is_nan(),
-            Value::List(list) => list.iter().any(Value::has_nan),
+            Value::Number(number) => odd(*number),
+            Value::List(list) => list.iter().any(|one| one.has(odd)),
             _ => false,
         }
     }
@@ -122,7 +131,7 @@ impl Expression {
     /// # Errors
     /// Says why that cannot be told: an entry that is not there, a value of another type.
     pub fn holds(&self, result: &Value) -> Result<bool, String> {
-        match eval::eval(&self.0, &eval::Scope { result, entry: None })? {
+        match eval::eval(&self.0, &eval::Scope { result, entry: None, minds_nan: self.minds_nan() })? {
             Value::Truth(truth) => Ok(truth),
             other => Err(format!("the condition comes to {}, not to true or false", eval::told(&other))),
         }
@@ -131,6 +140,16 @@ impl Expression {
     /// Whether it looks for NaN itself.
     pub fn minds_nan(&self) -> bool {
         self.calls("isNaN")
+    }
+
+    /// Whether it looks for infinities itself.
+    pub fn minds_infinity(&self) -> bool {
+        self.calls("isInf")
+    }
+
+    /// Whether it says what a result without any series means.
+    pub fn minds_empty(&self) -> bool {
+        ["len", "default", "isNil"].iter().any(|function| self.calls(function))
     }
 
     /// Whether it calls a function.

@@ -72,7 +72,8 @@ fn one(metric: &Metric, answer: Answer) -> Graded {
         let word = if rule == "min" { "below the least" } else { "above the most" };
         broken.extend(beyond.map(|value| format!("{} is {word}, {}", number::text(*value), number::text(limit))));
     }
-    let missing = graded.values.len() - numbers.len();
+    // Something divided by nothing is no measurement that could keep a limit.
+    let missing = graded.values.len() - numbers.iter().filter(|value| value.is_finite()).count();
     (graded.status, graded.why) = match answer.error {
         Some(error) => (Status::Error, error),
         None if !broken.is_empty() => (Status::Fail, broken.join(", ")),

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `analysis.threshold` failed checks, one each `analysis.interval`, roll back | one check decides |
 //! | of several series the last one counts | each of them must hold |
-//! | no series or NaN is a failed check | inconclusive: nothing was measured |
+//! | no series or NaN is a failed check | inconclusive: nothing was measured; so is an infinity that breaks no limit |
 //! | without `thresholdRange` and `threshold` values above 0 fail | an error |
 //! | `request-duration` is cut to whole milliseconds | it is not |
 //! | an unknown metric without a query fails every check | an error |

@@ -50,6 +50,7 @@ fn every_series_must_be_within_its_range() {
         ("not-found", &["1", "NaN"], Verdict::Inconclusive, "1 of 2 series had no number"),
         ("not-found", &["NaN"], Verdict::Inconclusive, "had no number"),
         ("not-found", &["+Inf"], Verdict::Fail, "+Inf is above"),
+        ("request-success-rate", &["+Inf"], Verdict::Inconclusive, "1 of 1 series had no number"),
         ("not-found", &[], Verdict::Inconclusive, "no values"),
     ] {
         let mut all = fine;

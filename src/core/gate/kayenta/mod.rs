@@ -5,6 +5,7 @@
 //! | original | here |
 //! |---|---|
 //! | the score thresholds may come with each run | those of `classifier`, else 95 and 75 |
+//! | no data with a `nanStrategy` of `replace` pass | the same, where somebody was asked for them |
 //! | a group without data counts as 100 | the same score; but it does not pass: what was not measured is inconclusive |
 //! | `judge.name` chooses the judge | there is the one that they all name |
 //! | queries are made from a metric's name, `scope`, `location` and a filter | only those of a `customInlineTemplate` with `PromQL:` are asked; for others the values are given |
@@ -140,7 +141,10 @@ impl Kayenta {
         for one in &mut indicators {
             let queries: Vec<&str> = answers(&one.id).filter_map(|answer| answer.query.as_deref()).collect();
             one.query = (!queries.is_empty()).then(|| queries.join(" against "));
-            if let Some(error) = answers(&one.id).find_map(|answer| answer.error.clone()) {
+            // A `nanStrategy` of `replace` says what missing values are, not that nobody was asked.
+            let unasked = answers(&one.id).next().is_none() && one.status == Status::Pass;
+            let error = unasked.then(|| "was not measured".to_owned());
+            if let Some(error) = error.or_else(|| answers(&one.id).find_map(|answer| answer.error.clone())) {
                 (one.status, one.score, one.why) = (Status::Error, 0.0, error);
             }
         }

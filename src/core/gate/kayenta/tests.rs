@@ -51,6 +51,9 @@ fn what_was_not_measured_does_not_pass() {
     let gaps = graded(&mild, &[("latency", CONTROL, 1.0), ("errors", [f64::NAN; 10], 1.0)]);
     assert_ne!(gaps.verdict, Verdict::Pass);
     assert_eq!(graded("{\"metrics\": [], \"classifier\": {}}", &[]).verdict, Verdict::Inconclusive);
+    // What missing values mean is said; that nobody was asked is something else.
+    let unasked = graded(CONFIG, &[("latency", CONTROL, 1.0)]);
+    assert_eq!((unasked.verdict, unasked.reason.as_str()), (Verdict::Inconclusive, "score 100, without errors"));
 }
 
 #[test]

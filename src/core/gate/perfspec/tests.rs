@@ -504,3 +504,16 @@ fn arbitrary_files_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn an_indicator_that_may_be_empty_may_not_fail_to_be_measured() {
+    let mut one = indicator("a", 100.0, json!({"upperSevere": 10}));
+    one["grading"]["ignoreEmpty"] = true.into();
+    let spec = Perfspec::parse("perfspec.json", &spec(json!([one]), json!({"pass": 90}))).expect("a perfspec");
+    let verdict =
+        |samples: Vec<Sample>| spec.grade(Evidence { answers: vec![Answer::new("a", samples)], ..Evidence::default() }).verdict;
+    assert_eq!(verdict(vec![]), Verdict::Pass);
+    assert_eq!(verdict(vec![Sample::failed("timeout")]), Verdict::Fail);
+    assert_eq!(verdict(vec![Sample::of("a", 1), Sample::failed("timeout")]), Verdict::Fail);
+    assert_eq!(spec.grade(Evidence::default()).verdict, Verdict::Fail, "nobody was asked");
+}

@@ -145,6 +145,13 @@ fn verdicts_say_why() {
             Verdict::Warning,
             "66.67 % reaches the warning level 60, not 90: p95 (500 is not <=+10% (440))",
         ),
+        (
+            json!(500),
+            json!(0),
+            &[f64::INFINITY, 400.0][..],
+            Verdict::Warning,
+            "66.67 % reaches the warning level 60, not 90: p95 (500 is not <=+10% (440))",
+        ),
         (json!(900), json!(0), &[][..], Verdict::Fail, "key indicator p95 failed: failed evaluation with score 0.000000"),
         (json!(500), json!(2), &[][..], Verdict::Warning, "66.67 % reaches the warning level 60, not 90: errors (2 is not <=1)"),
         (json!(700), json!(2), &[][..], Verdict::Fail, "33.33 % is below 60: p95 (700 is not <600); errors (2 is not <=1)"),

@@ -58,7 +58,8 @@ impl Score {
     /// Scores metrics by groups. Groups without a weight share what the others leave of 100.
     pub fn of(metrics: &[Graded<'_>], weights: &BTreeMap<String, f64>) -> Self {
         let groups = group_scores(metrics, weights);
-        let sum: f64 = groups.iter().map(|group| if group.no_data { 100.0 } else { group.score } * group.weight / 100.0).sum();
+        let part = |group: &GroupScore| if group.no_data { 100.0 } else { group.score } * group.weight / 100.0;
+        let sum = groups.iter().fold(0.0, |sum, group| sum + part(group));
         let critical = metrics.iter().find(|metric| metric.critical && metric.classification != Classification::Pass);
         let silent = metrics.iter().filter(|metric| metric.classification == Classification::Nodata).count();
         let reason = match critical {
