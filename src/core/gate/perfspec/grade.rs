@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 pub(super) fn grade(spec: &Perfspec, evidence: Evidence) -> Evaluation {
     let mut answers = answers(&evidence);
     let earlier = Earlier::new(&evidence.previous);
+    let mut answer = |id: &str| answers.remove(id).unwrap_or_default();
     let indicators: Vec<Graded> =
-        spec.indicators.iter().map(|indicator| one(indicator, answers.remove(indicator.id.as_str()), &earlier)).collect();
+        spec.indicators.iter().map(|indicator| one(indicator, answer(&indicator.id), &earlier)).collect();
     // A plain left fold, as the original's: an order of its own could miss an objective by the last bit.
     let score = indicators.iter().fold(0.0, |total, indicator| total + indicator.score);
     let max_score = spec.indicators.iter().fold(0.0, |total, indicator| total + indicator.score);
@@ -63,10 +64,7 @@ fn answers(evidence: &Evidence) -> BTreeMap<&str, Answer> {
     by_id
 }
 
-fn one(indicator: &Indicator, answer: Option<Answer>, earlier: &Earlier<'_>) -> Graded {
-    // Without any answer nobody said that there is nothing.
-    let may_be_empty = indicator.ignore_empty && answer.is_some();
-    let answer = answer.unwrap_or_default();
+fn one(indicator: &Indicator, answer: Answer, earlier: &Earlier<'_>) -> Graded {
     let mut graded = Graded {
         id: indicator.id.clone(),
         display_name: String::new(),
@@ -112,7 +110,7 @@ fn one(indicator: &Indicator, answer: Option<Answer>, earlier: &Earlier<'_>) -> 
     }
     // A measurement that failed is neither an empty answer nor a series with nothing in it.
     let failed = graded.values.iter().any(|sample| !sample.success);
-    if failed || counted == 0 && !may_be_empty {
+    if failed || counted == 0 && !indicator.ignore_empty {
         severe = true;
         graded.score = 0.0;
         let metadata = indicator.metadata.clone();

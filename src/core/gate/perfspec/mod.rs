@@ -9,7 +9,7 @@
 //! | original | here |
 //! |---|---|
 //! | NaN reaches no threshold: full score | no value was measured: that series does not count; with none left, "The indicator returned no values", score 0 unless `ignoreEmpty` |
-//! | `ignoreEmpty` | excuses an answer without series, not a value that is missing or could not be measured |
+//! | knows no value that could not be measured | it fails its indicator, with `ignoreEmpty` as well |
 //! | `+Inf`, `-Inf` are NaN | infinities: they reach every upper or lower threshold; where they reach none, no value was measured |
 //! | a scalar answer ends the run | one value with an empty key |
 //! | null is 0 | no value was measured |
