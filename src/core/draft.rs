@@ -2,6 +2,7 @@
 
 use super::object::Object;
 use super::patch::{MAX_OPERATIONS, Patch};
+use super::placed::{self, placed};
 use super::plan::{Author, Change, Move};
 use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Destination, Protocol, Route, Stored};
@@ -168,7 +169,8 @@ impl Draft<'_> {
     /// The release after this change: the one in progress, or a new one whose before-image is what was read.
     fn release(&self, object: &Object, targets: &[(&Route, &Target)], moves: &[Move]) -> Release {
         let goes_on = |release: &Release| release.phase == Phase::Progressing || self.phase == Phase::Undone;
-        let current = object.release.clone().filter(|release| goes_on(release) && !self.fresh);
+        let current = object.release.as_ref().filter(|release| goes_on(release) && !self.fresh);
+        let current = current.map(|release| placed(release, object).0.into_owned()).filter(|found| !found.before.is_empty());
         let mut release = current.unwrap_or_else(|| Release {
             id: format!("{}-{}", object.name, self.author.at.replace([':', '-'], "").trim_end_matches('Z').replace('T', "-")),
             phase: self.phase,
@@ -293,12 +295,17 @@ fn remember(
     change: &Move,
 ) {
     let id = route.id.to_string();
+    let index = route.id.index.to_string();
+    let base = ["spec", route.id.protocol.key(), index.as_str(), "route"];
     let at = before.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+        // Another route can have the same destinations: which requests it takes tells them apart.
+        undo.guard([base[0], base[1], base[2], "match"], placed::field(object, route.id, "match"));
+        if route.name.is_some() {
+            undo.guard([base[0], base[1], base[2], "name"], placed::field(object, route.id, "name"));
+        }
         before.push((id, Vec::new()));
         before.len() - 1
     });
-    let index = route.id.index.to_string();
-    let base = ["spec", route.id.protocol.key(), index.as_str(), "route"];
     let identity = |place: usize, to: Option<&Destination>| match (to, &target.added) {
         (Some(_), _) => object
             .raw

@@ -15,6 +15,7 @@ mod locate;
 pub mod object;
 pub mod owner;
 pub mod patch;
+mod placed;
 pub mod plan;
 pub mod release;
 pub mod route;

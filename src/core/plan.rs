@@ -3,6 +3,7 @@
 use super::draft::{Draft, Target, all_to, restore, target};
 use super::object::Object;
 use super::patch::Patch;
+use super::placed::placed;
 use super::release::{self, Labelled, Phase, Release};
 use super::route::{Route, RouteId};
 use super::select::{self, Chosen, RoutePick, Service};
@@ -272,13 +273,25 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
             }
             continue;
         };
+        let (release, gone) = placed(release, object);
+        if let Some(id) = gone.first() {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "the routes of {} were rearranged since {}: {id} no longer holds what the release changed",
+                    object.title(),
+                    release.since
+                ),
+            )
+            .hint(format!(
+                "`tidegate status {}`; then `tidegate rollback {} --to NAME --route ROUTE`",
+                service.typed, service.typed
+            )));
+        }
         let undo = release
             .undo_patch()
             .ok_or_else(|| Error::failed(format!("the way back recorded on {} cannot be read", object.title())))?;
-        let change = match undo.broken(&object.raw) {
-            None => undone(service, index, release, undo, author)?,
-            Some(_) => relocated(service, index, release, author)?,
-        };
+        let change = undone(index, object, &release, undo, author)?;
         if release.phase == Phase::Undone && change.changes() {
             return Err(Error::usage(format!(
                 "the last release of `{}` was rolled back already, and its weights were changed since",
@@ -311,8 +324,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
 }
 
 /// The stored inverse, as it is, with the record of it.
-fn undone(service: &Service, index: usize, release: &Release, undo: Patch, author: &Author) -> Result<Change> {
-    let object = &service.objects[index];
+fn undone(index: usize, object: &Object, release: &Release, undo: Patch, author: &Author) -> Result<Change> {
     let after = undo
         .applied(&object.raw)
         .ok_or_else(|| Error::failed(format!("the way back recorded on {} does not apply", object.title())))?;
@@ -338,40 +350,6 @@ fn undone(service: &Service, index: usize, release: &Release, undo: Patch, autho
     let draft = Draft { verb: "rollback", phase: Phase::Undone, roles: None, fresh: false, author };
     draft.record(object, &moves, Release { phase: Phase::Undone, ..release.clone() }, &mut patch);
     Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back: None })
-}
-
-/// The destinations are no longer where they were recorded: put the weights back where they are now, if that is certain.
-fn relocated(service: &Service, index: usize, release: &Release, author: &Author) -> Result<Change> {
-    let object = &service.objects[index];
-    let mut targets = Vec::new();
-    for (recorded, weights) in &release.before {
-        let carries = |route: &&Route| weights.iter().all(|(label, _)| route.find(label).is_ok());
-        let fitting: Vec<&Route> = object.routes.iter().filter(|route| route.destinations().len() > 1).filter(carries).collect();
-        let [route] = fitting.as_slice() else {
-            return Err(Error::new(
-                Kind::Conflict,
-                format!(
-                    "the routes of {} were rearranged since {}: {recorded} no longer holds what the release changed",
-                    object.title(),
-                    release.since
-                ),
-            )
-            .hint(format!(
-                "`tidegate status {}`; then `tidegate rollback {} --to NAME --route ROUTE`",
-                service.typed, service.typed
-            )));
-        };
-        let mut target: Vec<u32> = route.weights().into_iter().map(|(_, weight)| weight).collect();
-        for (label, weight) in weights {
-            if let Ok(place) = route.find(label) {
-                target[place] = *weight;
-            }
-        }
-        targets.push((Chosen { object: index, route }, Target { weights: target, added: None }));
-    }
-    let draft = Draft { verb: "rollback", phase: Phase::Undone, roles: None, fresh: false, author };
-    let changes = draft.changes(service, targets)?;
-    changes.into_iter().next().ok_or_else(|| Error::failed(format!("the release recorded on {} names no route", object.title())))
 }
 
 fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<Vec<Change>> {
@@ -413,24 +391,17 @@ fn unmoved(route: &Route) -> Move {
     Move { route: route.id, name: route.name.clone(), before: route.weights(), after: route.weights(), added: None }
 }
 
-/// The routes that a release changed, where they still hold its destinations.
+/// The routes that a release changed, where they stand now.
 fn released_routes<'a>(service: &'a Service, object: usize, release: &Release) -> Result<Vec<Chosen<'a>>> {
-    release
-        .before
-        .iter()
-        .map(|(id, weights)| {
-            let mut routes = service.objects[object].routes.iter();
-            let route =
-                routes.find(|route| route.id.to_string() == *id && weights.iter().all(|(label, _)| route.find(label).is_ok()));
-            route.map(|route| Chosen { object, route }).ok_or_else(|| {
-                Error::new(
-                    Kind::Conflict,
-                    format!("{id} of {} no longer holds the destinations of the release", service.objects[object].title()),
-                )
-                .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.typed))
-            })
-        })
-        .collect()
+    let one = &service.objects[object];
+    let (found, gone) = placed(release, one);
+    if let Some(id) = gone.first() {
+        let message = format!("{id} of {} no longer holds the destinations of the release", one.title());
+        return Err(Error::new(Kind::Conflict, message)
+            .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.typed)));
+    }
+    let routes = one.routes.iter().filter(|route| found.before.iter().any(|(id, _)| *id == route.id.to_string()));
+    Ok(routes.map(|route| Chosen { object, route }).collect())
 }
 
 fn uncertain(service: &Service, verb: &str) -> Error {

@@ -4,6 +4,7 @@
 //! take each change of them for a change of configuration (`model/config_compare.go`, `NeedsPush`).
 
 use super::patch::Patch;
+use super::placed;
 use super::route::RouteId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -70,9 +71,9 @@ impl Phase {
 }
 
 impl Release {
-    /// Reads the annotation; `None` for text that is not a release.
+    /// Reads the annotation; `None` for text that is not a release, or whose way back does not lead to its before-image.
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(placed::is_whole)
     }
 
     /// The annotation's text.

@@ -1,6 +1,7 @@
 //! Which routes a request for weights means. Zero is an error that lists what was seen; several that differ are an error
 //! that lists them; several that stand alike are moved together.
 
+use super::host;
 use super::object::Object;
 use super::route::{Action, Protocol, Route};
 use super::suggest;
@@ -136,8 +137,14 @@ fn extensible<'a>(service: &'a Service, pairs: &[(String, u32)]) -> Vec<Chosen<'
 /// Several routes are one choice only where they hold the same destinations with the same weights, or where the user
 /// said `--route all`: people keep such routes in step (one for each path), and would leave them so.
 pub fn alike<'a>(service: &Service, picked: Vec<Chosen<'a>>, pick: Option<&RoutePick>) -> Result<Vec<Chosen<'a>>> {
-    let first = picked[0].route.weights();
-    if pick == Some(&RoutePick::All) || picked.iter().all(|chosen| chosen.route.weights() == first) {
+    // By host and subset: `blue` of one service is not `blue` of another.
+    let split = |chosen: &Chosen<'_>| -> Vec<(String, Option<String>, u32)> {
+        let namespace = &service.objects[chosen.object].namespace;
+        let to = chosen.route.destinations().iter();
+        to.map(|to| (host::resolve(&to.host, namespace), to.subset.clone(), to.weight.value())).collect()
+    };
+    let first = split(&picked[0]);
+    if pick == Some(&RoutePick::All) || picked.iter().all(|chosen| split(chosen) == first) {
         return Ok(picked);
     }
     let mut message = format!("`{}` has {} routes that this could mean:", service.name, picked.len());
