@@ -5,6 +5,7 @@ use super::wording;
 use crate::core::object::Object;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
+use crate::web::encoded;
 use http::Method;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -174,7 +175,7 @@ impl Cluster {
             VERSIONS[self.version.get()],
             object.namespace,
             object.name,
-            self.field_manager
+            encoded(&self.field_manager)
         );
         let reply = match self.request(Method::PATCH, &path, None, Some(("application/json-patch+json", body))).await {
             Ok(reply) => reply,

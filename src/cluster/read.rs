@@ -87,7 +87,9 @@ impl Cluster {
                 for object in list.iter_mut().filter(|object| weighted(object)) {
                     let raw = std::mem::take(&mut object.raw);
                     let objects = vec![Object { raw, ..object.clone() }];
-                    let (name, typed) = (object.name.clone(), object.name.clone());
+                    let name = object.name.clone();
+                    // A dot would separate a namespace.
+                    let typed = if name.contains('.') { format!("vs/{name}") } else { name.clone() };
                     found.services.push(Service { name, typed, objects });
                 }
             }
@@ -143,6 +145,13 @@ impl Cluster {
         let own = object.title();
         let own = own.as_str();
         let reads = delegates.iter().map(|(namespace, name)| async move {
+            // It becomes a part of an address.
+            if !host::is_name(namespace) || !host::is_name(name) {
+                return Err(Error::not_found(format!(
+                    "{own} delegates to `{}`, which names no virtual service",
+                    format!("{namespace}/{name}").escape_debug()
+                )));
+            }
             let reply = self.istio(&format!("/namespaces/{namespace}/virtualservices/{name}")).await?;
             match reply.status {
                 200..300 => Ok(Object::read(reply.body)),
@@ -370,6 +379,9 @@ fn unknown(wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Error {
         None if names.is_empty() => error.hint("the namespace has no virtual services; name another with `-n NAMESPACE`"),
         None => error,
     };
+    if wanted.namespace.is_some() {
+        error = error.hint(format!("an object of that whole name is `vs/{}`", wanted.text));
+    }
     match names.len() {
         0 => error,
         1..=12 => error.hint(format!("there are: {}", names.join(", "))),
@@ -392,7 +404,8 @@ fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
         oldest &= !object.in_mesh();
         message += &format!("\n  vs/{}{note}", object.name);
     }
-    Error::usage(message).hint(format!("name the object: `vs/{}`", sorted[0].name))
+    let namespace = wanted.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", sorted[0].name))
 }
 
 fn scope(namespace: Option<&str>) -> String {

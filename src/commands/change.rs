@@ -75,7 +75,11 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     }
     if write.diff {
         for (service, changes) in &planned {
-            changes.iter().for_each(|change| ui.answer(&ui::diff(service, change)));
+            // Beside an answer for machines it is a message.
+            let tell = |text: &str| {
+                if write.output == Format::Table || write.output == Format::Wide { ui.answer(text) } else { ui.say(text) }
+            };
+            changes.iter().for_each(|change| tell(&ui::diff(service, change)));
         }
     }
     if write.dry_run == DryRun::Client {
@@ -203,10 +207,11 @@ async fn consent(
     write: &cli::Write,
     intent: &Intent,
 ) -> Result<()> {
-    let changing = planned.iter().filter(|(_, changes)| changes.iter().any(|change| change.patch.is_some())).count();
-    if write.yes || changing == 0 {
+    let mut names = planned.iter().filter(|(_, changes)| changes.iter().any(|change| change.patch.is_some()));
+    let (first, changing) = (names.next().map(|(service, _)| &service.name), names.count() + 1);
+    let Some(first) = first.filter(|_| !write.yes) else {
         return Ok(());
-    }
+    };
     let protected = protected(settings, planned, found);
     let asks = protected.is_some() || context.ui.can_ask() && (changing > 1 || matches!(intent, Intent::Promote(_)));
     if !asks {
@@ -223,7 +228,7 @@ async fn consent(
     }));
     let verb = intent.verb();
     let verb = verb[..1].to_uppercase() + &verb[1..];
-    let question = if changing == 1 { format!("{verb} {}?", planned[0].0.name) } else { format!("{verb} {changing} services?") };
+    let question = if changing == 1 { format!("{verb} {first}?") } else { format!("{verb} {changing} services?") };
     match context.ui.confirm(&question).await {
         true => Ok(()),
         false => Err(Error::failed("not confirmed; nothing was written")),

@@ -93,6 +93,18 @@ async fn routes(
     if wanted.is_empty() {
         let take = |page: Vec<Object>| page.iter().for_each(|object| put(&mut shown, object, &around));
         version = cluster.each_page(scopes[0], query.as_deref(), take).await?;
+    } else if arguments.all_namespaces {
+        let mut missing: Vec<&ServiceRef> = wanted.iter().collect();
+        let take = |page: Vec<Object>| {
+            for object in page.iter().filter(|object| wanted.iter().any(|one| object.is_meant(one))) {
+                missing.retain(|one| !object.is_meant(one));
+                put(&mut shown, object, &around);
+            }
+        };
+        version = cluster.each_page(None, None, take).await?;
+        if let Some(one) = missing.first() {
+            return Err(Error::not_found(format!("no virtual service for `{}` in any namespace", one.text)));
+        }
     } else {
         for one in wanted {
             for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {

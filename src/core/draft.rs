@@ -10,9 +10,13 @@ use super::select::{Chosen, Service};
 use super::weight::{SUMS, Weights, apportion};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// So many operations the record takes.
 const RECORD: usize = 3;
+
+/// More bytes of annotations than this an object cannot have (`TotalAnnotationSizeLimitB`).
+const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// The weights that a route is to have.
 pub(super) struct Target {
@@ -162,7 +166,14 @@ impl Draft<'_> {
         }
         let inverse = restore(object, &moves, &patch);
         let way_back = (release.phase != Phase::Undone).then(|| release.before.clone());
-        self.record(object, &moves, release, &mut patch);
+        if self.record(object, &moves, release, &mut patch) > MAX_ANNOTATIONS {
+            return Err(Error::usage(format!(
+                "the way back of {} routes of {} at once is more than the API server keeps with an object ({MAX_ANNOTATIONS} bytes of annotations)",
+                moves.len(),
+                object.title()
+            ))
+            .hint("choose some of them with `--route`"));
+        }
         Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back })
     }
 
@@ -206,31 +217,41 @@ impl Draft<'_> {
         release
     }
 
-    /// Writes release and history in the same patch as the weights, so that they cannot disagree.
-    pub fn record(&self, object: &Object, moves: &[Move], release: Release, patch: &mut Patch) {
+    /// Writes release and history in the same patch as the weights, so that they cannot disagree. Returns the bytes of all
+    /// annotations then.
+    pub fn record(&self, object: &Object, moves: &[Move], release: Release, patch: &mut Patch) -> usize {
         let routes = |side: fn(&Move) -> &Labelled| moves.iter().map(|one| (one.route.to_string(), side(one).clone())).collect();
+        let condition = |one: &Move| object.routes.iter().find(|route| route.id == one.route)?.condition.clone();
+        let only: BTreeMap<String, String> =
+            moves.iter().filter_map(|one| Some((one.route.to_string(), condition(one)?))).collect();
         let mut history = object.history.clone();
         if history.is_empty() {
             let by = object.writer.as_ref().map_or_else(|| "unknown".to_owned(), |writer| writer.manager.clone());
             let at = object.writer.as_ref().map_or_else(|| object.created.clone(), |writer| writer.at.clone());
-            history.push(Revision { revision: 1, at, by, verb: "found".into(), routes: routes(|one| &one.before), reason: None });
+            let (verb, routes, only) = ("found".into(), routes(|one| &one.before), only.clone());
+            history.push(Revision { revision: 1, at, by, verb, routes, only, reason: None });
         }
         let next = history.last().map_or(1, |last| last.revision.saturating_add(1));
         let (at, by, reason) = (self.author.at.clone(), self.author.by.clone(), self.author.reason.clone());
-        history.push(Revision { revision: next, at, by, verb: self.verb.into(), routes: routes(|one| &one.after), reason });
+        history.push(Revision { revision: next, at, by, verb: self.verb.into(), routes: routes(|one| &one.after), only, reason });
         let entries = [(release::RELEASE, release.render()), (release::HISTORY, release::render_history(&history))];
-        let annotations = object.raw.pointer("/metadata/annotations").filter(|value| value.is_object());
+        let annotations = object.raw.pointer("/metadata/annotations").and_then(Value::as_object);
+        let others =
+            annotations.into_iter().flatten().filter(|(key, _)| ![release::RELEASE, release::HISTORY].contains(&key.as_str()));
+        let others: usize = others.map(|(key, text)| key.len() + text.as_str().map_or(0, str::len)).sum();
+        let size = others + entries.iter().map(|(key, text)| key.len() + text.len()).sum::<usize>();
         let Some(annotations) = annotations else {
             let all: serde_json::Map<String, Value> =
                 entries.into_iter().map(|(key, text)| (key.to_owned(), json!(text))).collect();
             patch.guard(["metadata", "annotations"], Value::Null).set(["metadata", "annotations"], Value::Object(all));
-            return;
+            return size;
         };
         let old = annotations.get(release::RELEASE).cloned().unwrap_or(Value::Null);
         patch.guard(["metadata", "annotations", release::RELEASE], old);
         for (key, text) in entries {
             patch.set(["metadata", "annotations", key], json!(text));
         }
+        size
     }
 }
 

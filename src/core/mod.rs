@@ -20,6 +20,7 @@ pub mod plan;
 pub mod release;
 pub mod route;
 pub mod select;
+pub mod shell;
 pub mod status;
 pub mod suggest;
 pub mod weight;

@@ -4,9 +4,10 @@ use super::draft::{Draft, Target, all_to, restore, target};
 use super::object::Object;
 use super::patch::Patch;
 use super::placed::placed;
-use super::release::{self, Labelled, Phase, Release};
+use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Route, RouteId};
 use super::select::{self, Chosen, RoutePick, Service};
+use super::shell;
 use super::suggest;
 use super::weight::Weights;
 use crate::error::{Error, Kind, Result};
@@ -166,17 +167,19 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     let progressing = released(Phase::Progressing);
     if !progressing.is_empty() {
         let mut targets = Vec::new();
-        let mut roles = None;
         for (object, release) in progressing {
             let (Some(stable), Some(candidate)) = (&release.stable, &release.candidate) else {
                 return Err(uncertain(service, "promote"));
             };
-            roles = Some((stable.clone(), candidate.clone()));
             for chosen in released_routes(service, object, release)? {
+                if let Some(pick) = pick.filter(|pick| !pick.fits(chosen.route)) {
+                    return Err(left_out(service, chosen, pick, candidate));
+                }
                 targets.push((chosen, all_to(service, chosen, candidate, stable)?));
             }
         }
-        let draft = Draft { verb: "promote", phase: Phase::Complete, roles, fresh: false, author };
+        // Each object's release knows its own roles.
+        let draft = Draft { verb: "promote", phase: Phase::Complete, roles: None, fresh: false, author };
         return draft.changes(service, targets);
     }
     if let Some((object, release)) = released(Phase::Complete).first() {
@@ -189,8 +192,13 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     }
     if let Some((_, release)) = released(Phase::Undone).first() {
         let candidate = release.candidate.as_deref().unwrap_or("NAME");
-        return Err(Error::usage(format!("the last release of `{}` was rolled back; none is in progress", service.name))
-            .hint(format!("`tidegate promote {} --to {candidate}` gives {candidate} everything all the same", service.typed)));
+        return Err(Error::usage(format!("the last release of `{}` was rolled back; none is in progress", service.name)).hint(
+            format!(
+                "`tidegate promote {} --to {}` gives {candidate} everything all the same",
+                service.typed,
+                shell::quoted(candidate)
+            ),
+        ));
     }
     let certain = |c: &Chosen<'_>| {
         let to = c.route.destinations();
@@ -216,6 +224,21 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     Draft { verb: "promote", phase: Phase::Complete, roles, fresh: true, author }.changes(service, targets)
 }
 
+/// `--route` that names a part of the release in progress: half of a release cannot end.
+fn left_out(service: &Service, chosen: Chosen<'_>, pick: &RoutePick, candidate: &str) -> Error {
+    let message = format!(
+        "the release of `{}` is promoted as a whole, and {} belongs to it too",
+        service.name,
+        service.route_title(chosen)
+    );
+    Error::usage(message).hint(format!(
+        "without `--route` all of it is promoted; `tidegate promote {} --to {} --route {}` moves only what is named",
+        service.typed,
+        shell::quoted(candidate),
+        shell::quoted(&pick.to_string())
+    ))
+}
+
 fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&RoutePick>, author: &Author) -> Result<Vec<Change>> {
     let splits: Vec<Chosen<'_>> =
         service.routes().filter(|c| c.route.destinations().len() > 1 && c.route.find(to).is_ok()).collect();
@@ -230,7 +253,7 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
         if error.kind == Kind::NotFound {
             let labels: Vec<String> = service.routes().flat_map(|c| c.route.weights()).map(|(label, _)| label).collect();
             let near = suggest::nearest(to, labels.iter().map(String::as_str));
-            let hint = |near| format!("`tidegate {} {} --to {near}`", intent.verb(), service.typed);
+            let hint = |near| format!("`tidegate {} {} --to {}`", intent.verb(), service.typed, shell::quoted(near));
             error.hints = near.map(hint).into_iter().collect();
         }
         return Err(error);
@@ -248,11 +271,17 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
             (_, []) => others[0].clone(),
             _ => {
                 let names = serving.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                let all = weights.iter().map(|(other, _)| format!("{other}={}", if *other == label { 100 } else { 0 }));
+                let all: Vec<String> = all.collect();
                 return Err(Error::usage(format!(
                     "{names} share the traffic of `{}` beside {label}: which of them is to lose it?",
                     service.name
                 ))
-                .hint(format!("name all weights: `tidegate shift {} --weights {label}=100,…=0`", service.typed)));
+                .hint(format!(
+                    "name all weights: `tidegate shift {} --weights {}`",
+                    service.typed,
+                    shell::quoted(&all.join(","))
+                )));
             }
         };
         targets.push((chosen, all_to(service, chosen, &label, &from)?));
@@ -311,14 +340,20 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
     let settled = |c: &Chosen<'_>| c.route.destinations().iter().filter(|to| to.weight.value() > 0).count() == 1;
     if !splits.is_empty() && splits.iter().all(settled) {
         // Nothing was ever moved by tidegate, and nothing is between two sides.
-        let still = |c: &Chosen<'_>| Change {
-            object: c.object,
-            moves: vec![unmoved(c.route)],
-            patch: None,
-            inverse: Patch::default(),
-            way_back: None,
-        };
-        return Ok(splits.iter().map(still).collect());
+        let mut changes: Vec<Change> = Vec::new();
+        for chosen in &splits {
+            match changes.last_mut().filter(|change| change.object == chosen.object) {
+                Some(change) => change.moves.push(unmoved(chosen.route)),
+                None => changes.push(Change {
+                    object: chosen.object,
+                    moves: vec![unmoved(chosen.route)],
+                    patch: None,
+                    inverse: Patch::default(),
+                    way_back: None,
+                }),
+            }
+        }
+        return Ok(changes);
     }
     Err(uncertain(service, "rollback"))
 }
@@ -357,15 +392,10 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
     for (index, object) in service.objects.iter().enumerate() {
         let Some(revision) = object.history.iter().find(|revision| revision.revision == number) else { continue };
         for (id, weights) in &revision.routes {
-            let route = object.routes.iter().find(|route| route.id.to_string() == *id);
-            let places = route.and_then(|route| {
-                let places = weights.iter().map(|(label, weight)| Some((route.find(label).ok()?, *weight)));
-                Some((route, places.collect::<Option<Vec<_>>>()?))
-            });
-            let Some((route, places)) = places else {
+            let Some((route, places)) = then(object, revision, id, weights) else {
                 return Err(Error::new(
                     Kind::Conflict,
-                    format!("{id} of {} no longer has the destinations of revision {number}", object.title()),
+                    format!("{id} of {} no longer has the destinations of revision {number}, or other requests", object.title()),
                 )
                 .hint(format!("`tidegate history {}` has the weights", service.typed)));
             };
@@ -381,6 +411,23 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
             .hint(format!("`tidegate history {}` lists them", service.typed)));
     }
     Draft { verb: "rollback", phase: Phase::Complete, roles: None, fresh: true, author }.changes(service, targets)
+}
+
+/// The route that a revision means, with the places of its weights: the one that takes the same requests, at its old place
+/// where several do.
+fn then<'a>(object: &'a Object, revision: &Revision, id: &str, weights: &Labelled) -> Option<(&'a Route, Vec<(usize, u32)>)> {
+    let only = revision.only.get(id);
+    let list = |id: &str| id.split('[').next().unwrap_or_default().to_owned();
+    let same = |route: &&Route| list(&route.id.to_string()) == list(id) && route.condition.as_ref() == only;
+    let places = |route: &'a Route| {
+        let places = weights.iter().map(|(label, weight)| Some((route.find(label).ok()?, *weight)));
+        Some((route, places.collect::<Option<Vec<_>>>()?))
+    };
+    let mut fitting: Vec<_> = object.routes.iter().filter(same).filter_map(places).collect();
+    if let Some(there) = fitting.iter().position(|(route, _)| route.id.to_string() == id) {
+        return Some(fitting.swap_remove(there));
+    }
+    fitting.pop().filter(|_| fitting.is_empty())
 }
 
 fn select_by<'a>(splits: Vec<Chosen<'a>>, pick: &RoutePick) -> Vec<Chosen<'a>> {
@@ -414,8 +461,11 @@ fn uncertain(service: &Service, verb: &str) -> Error {
         message += &format!("\n  {}", select::describe(service, *chosen));
     }
     let last = first.route.weights().pop().map(|(label, _)| label).unwrap_or_default();
-    Error::usage(message)
-        .hint(format!("name the destination that is to serve everything, as in `tidegate {verb} {} --to {last}`", service.typed))
+    Error::usage(message).hint(format!(
+        "name the destination that is to serve everything, as in `tidegate {verb} {} --to {}`",
+        service.typed,
+        shell::quoted(&last)
+    ))
 }
 
 #[cfg(test)]

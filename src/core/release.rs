@@ -132,6 +132,9 @@ pub struct Revision {
     /// The weights after it, by route.
     #[serde(with = "by_route")]
     pub routes: Vec<(String, Labelled)>,
+    /// Which requests the routes took, in words, of those that did not take all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, String>,
     /// Why, where the user said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -204,6 +207,7 @@ mod tests {
             by: "ci".into(),
             verb: "shift".into(),
             routes: vec![("http[1]".into(), vec![("blue".into(), blue), ("green".into(), 100 - blue)])],
+            only: BTreeMap::new(),
             reason: None,
         }
     }
