@@ -229,6 +229,8 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str
         1 => (*first).clone(),
         count => {
             let stands = match (stuck.is_empty(), unknown) {
+                // What somebody else changed meanwhile stands as they left it.
+                (true, _) if first.kind == Kind::Conflict => "nothing of the change is left on any of them",
                 (true, _) => "all of them stand as they did before",
                 (false, true) => "what stands is not known of all of them",
                 (false, false) => "not all could be put back",

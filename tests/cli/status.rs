@@ -433,3 +433,20 @@ fn watching_on_a_terminal_draws_over_itself() {
     // Up over header, two rows and the summary, and clear.
     assert!(screen.contains("\u{1b}[4A\u{1b}[J"), "{screen:?}");
 }
+
+#[test]
+fn a_name_is_looked_for_in_all_namespaces() {
+    let sandbox = Sandbox::new();
+    sandbox.rest.post("/api/v1/namespaces", &json!({"metadata": {"name": "shop"}})).ok();
+    split(&sandbox, "carts", &[("blue", json!(100)), ("green", json!(0))]);
+    let output = tidegate("status carts -A -n hands-on").on(&sandbox).succeeds();
+    for namespace in ["shop ", "sockshop-production "] {
+        assert!(output.stdout.lines().any(|line| line.starts_with(namespace)), "{output}");
+    }
+    assert!(!output.stdout.contains("orders"), "{output}");
+    tidegate("status carts nothing -A").on(&sandbox).shows(expect![[r#"
+        ------- stderr -------
+        error: no virtual service for `nothing` in any namespace
+        [exit status: 5]
+    "#]]);
+}

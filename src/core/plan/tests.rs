@@ -248,6 +248,39 @@ fn routes_of_different_services_are_not_one_choice() {
 }
 
 #[test]
+fn a_part_of_a_release_is_not_promoted_as_the_whole() {
+    let raw = object(json!({"http": [only("/a", "a", [100, 0]), only("/b", "a", [100, 0])]}));
+    let now = shifted(&raw, "80/20");
+    let pick = "http[0]".parse().expect("a route");
+    let error = plan(&service(now.clone()), &Intent::Promote(None), Some(&pick), &author()).expect_err("a part");
+    assert_eq!(error.kind, Kind::Usage, "{error:?}");
+    assert!(error.hints[0].contains("promote carts -n shop --to green --route 'http[0]'"), "{error:?}");
+    let all = plan(&service(now.clone()), &Intent::Promote(None), Some(&RoutePick::All), &author()).expect("a plan");
+    assert_eq!(all[0].moves.len(), 2);
+}
+
+#[test]
+fn a_revision_finds_its_route_by_the_requests_it_takes() {
+    let mut now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "80/20");
+    now = shifted(&now, "50/50");
+    now["spec"]["http"].as_array_mut().expect("routes").insert(0, only("/test", "carts", [0, 100]));
+    let back = after(&now, &Intent::RollbackRevision(2));
+    assert_eq!(all_weights(&back), [[0, 100], [80, 20]]);
+    // Only the route for testers is left.
+    now["spec"]["http"].as_array_mut().expect("routes").remove(1);
+    let error = plan(&service(now), &Intent::RollbackRevision(2), None, &author()).expect_err("another route");
+    assert_eq!(error.kind, Kind::Conflict, "{error:?}");
+}
+
+#[test]
+fn a_way_back_that_cannot_be_kept_is_refused() {
+    let routes: Vec<Value> = (0..900).map(|number| only(&format!("/{number}"), "a", [100, 0])).collect();
+    let error = shift_to(&object(json!({"http": routes})), "80/20").expect_err("too large");
+    assert_eq!(error.kind, Kind::Usage);
+    assert!(error.message.contains("annotations") && error.hints[0].contains("--route"), "{error:?}");
+}
+
+#[test]
 fn a_damaged_way_back_is_never_taken() {
     let now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "20/80");
     let record: Value =
