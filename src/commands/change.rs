@@ -34,6 +34,10 @@ pub async fn rollback(context: &Context, arguments: cli::Rollback) -> Result<()>
 
 async fn run(context: &Context, named: cli::Services, write: cli::Write, intent: Intent) -> Result<()> {
     let names = super::services(&named.services)?;
+    if named.selector.as_ref().is_some_and(|selector| selector.trim().is_empty()) {
+        // kubectl takes it for everything; in a script it is a variable that nobody set.
+        return Err(Error::usage("the selector is empty: `--all` means every service of the namespace"));
+    }
     if write.route.is_some() && matches!(intent, Intent::Rollback | Intent::RollbackRevision(_)) {
         return Err(Error::usage("--route goes with --to: what was recorded is put back as a whole"));
     }
@@ -71,7 +75,10 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
         ui.say(&format!("No {what} found in {} namespace.\n", cluster.namespace));
-        return Ok(());
+        if matches!(write.output, Format::Json | Format::Yaml) {
+            ui.answer(&ui::data(&[(); 0], write.output == Format::Yaml));
+        }
+        return unchanged(&write, true);
     }
     if write.diff {
         for (service, changes) in &planned {

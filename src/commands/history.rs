@@ -5,7 +5,7 @@ use super::delivery::standing;
 use crate::cli::{Format, History};
 use crate::core::host::ServiceRef;
 use crate::core::object::Object;
-use crate::core::release::{Labelled, Revision};
+use crate::core::release::Revision;
 use crate::error::Result;
 use crate::ui::{self, Screen, data};
 use serde::Serialize;
@@ -70,9 +70,11 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
 
 /// The newest revision whose weights are those of the object.
 fn in_force(object: &Object) -> Option<u32> {
-    let stands = |(id, weights): &(String, Labelled)| {
-        let route = object.routes.iter().find(|route| route.id.to_string() == *id);
-        route.is_some_and(|route| weights.iter().all(|weight| route.weights().contains(weight)))
+    let stands = |revision: &Revision| {
+        revision.routes.iter().all(|(id, weights)| {
+            let route = object.routes.iter().find(|route| revision.is_of(id, route));
+            route.is_some_and(|route| weights.iter().all(|weight| route.weights().contains(weight)))
+        })
     };
-    object.history.iter().rev().find(|revision| revision.routes.iter().all(stands)).map(|revision| revision.revision)
+    object.history.iter().rev().find(|revision| stands(revision)).map(|revision| revision.revision)
 }

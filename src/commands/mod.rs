@@ -105,8 +105,15 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         return ExitCode::from(error.kind.code());
     }
-    let code = if context.ui.lost_output() { Kind::Failed.code() } else { crate::exit::OK };
-    ExitCode::from(context.exit.get().unwrap_or(code))
+    if context.ui.lost_output() {
+        let mut lost = Error::failed("the answer could not be written");
+        if writes {
+            lost = standing(&context, lost);
+        }
+        context.ui.error(&lost);
+        return ExitCode::from(context.exit.get().unwrap_or(lost.kind.code()));
+    }
+    ExitCode::from(context.exit.get().unwrap_or(crate::exit::OK))
 }
 
 fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()> {

@@ -211,6 +211,8 @@ async fn follow(
     let mut refresh = tokio::time::interval(REFRESH);
     refresh.tick().await;
     let mut watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
+    // Nothing may be written for hours: who has read enough is not to wait for it.
+    let mut gone = std::pin::pin!(ui.reader_gone());
     loop {
         if !dirty.is_empty() {
             let changed: Vec<&ServiceStatus> = dirty.iter().filter_map(|key| shown.get(key)).collect();
@@ -266,6 +268,7 @@ async fn follow(
                     watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
                 }
             },
+            () = &mut gone => return Ok(()),
             _ = refresh.tick() => {
                 if live && let Ok(mut fresh) = self::around(context, cluster, scope).await {
                     for namespace in elsewhere(&[scope], &shown) {

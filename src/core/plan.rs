@@ -184,7 +184,7 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     }
     if let Some((object, release)) = released(Phase::Complete).first() {
         let one = &service.objects[*object];
-        if one.routes.iter().any(|route| release::drifted(&one.history, route.id, &route.weights())) {
+        if one.routes.iter().any(|route| release::drifted(&one.history, route)) {
             return Err(uncertain(service, "promote"));
         }
         let still = released_routes(service, *object, release)?.into_iter().map(|c| unmoved(c.route)).collect();
