@@ -12,6 +12,9 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 struct Shown<'a> {
+    /// Where the service has several: each has revisions of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
     #[serde(flatten)]
     revision: &'a Revision,
     current: bool,
@@ -43,7 +46,12 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
                 .iter()
                 .flat_map(|object| {
                     let current = in_force(object);
-                    object.history.iter().map(move |revision| Shown { revision, current: current == Some(revision.revision) })
+                    let several = objects.len() > 1;
+                    object.history.iter().map(move |revision| Shown {
+                        object: several.then(|| object.title()),
+                        revision,
+                        current: current == Some(revision.revision),
+                    })
                 })
                 .collect();
             ui.answer(&data(&shown, arguments.output == Format::Yaml));

@@ -107,7 +107,9 @@ async fn routes(
         }
     } else {
         for one in wanted {
-            for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {
+            let found = cluster.find_partly(one, false).await?;
+            found.unread.iter().for_each(|error| context.ui.warn(&error.message));
+            for object in found.services.iter().flat_map(|service| &service.objects) {
                 put(&mut shown, object, &around);
             }
         }

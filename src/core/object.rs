@@ -92,7 +92,8 @@ impl Object {
         for route in &self.routes {
             if let Action::Delegate { name, namespace } = &route.action {
                 let target = (namespace.clone().unwrap_or_else(|| self.namespace.clone()), name.clone());
-                if !found.contains(&target) {
+                let itself = target == (self.namespace.clone(), self.name.clone());
+                if !itself && !found.contains(&target) {
                     found.push(target);
                 }
             }

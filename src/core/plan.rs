@@ -389,6 +389,18 @@ fn undone(index: usize, object: &Object, release: &Release, undo: Patch, author:
 
 fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<Vec<Change>> {
     let mut targets = Vec::new();
+    let having =
+        || service.objects.iter().filter_map(|object| Some((object, object.history.iter().find(|one| one.revision == number)?)));
+    if let (Some((object, one)), true) = (having().last(), having().count() > 1)
+        && !having().all(|(_, other)| (&other.at, &other.verb) == (&one.at, &one.verb))
+    {
+        return Err(Error::usage(format!("several objects of `{}` have a revision {number}, each its own", service.name)).hint(
+            format!(
+                "name the delegate, as in `vs/{} -n {}`, or the weights: `tidegate history {}` has them",
+                object.name, object.namespace, service.typed
+            ),
+        ));
+    }
     for (index, object) in service.objects.iter().enumerate() {
         let Some(revision) = object.history.iter().find(|revision| revision.revision == number) else { continue };
         for (id, weights) in &revision.routes {
