@@ -12,13 +12,16 @@ use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, Screen, data};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The screen is drawn at most five times a second.
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// Endpoints and deliveries are read again this often while watching.
 const REFRESH: Duration = Duration::from_secs(10);
+
+/// A watch that ends sooner than this ends too soon.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// What a destination's state is judged by, and what projects say of the services.
 #[derive(Default)]
@@ -215,6 +218,8 @@ async fn follow(
     let mut watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
     // Nothing may be written for hours: who has read enough is not to wait for it.
     let mut gone = std::pin::pin!(ui.reader_gone());
+    let mut began = Instant::now();
+    let mut pause = REDRAW;
     loop {
         if !dirty.is_empty() {
             let changed: Vec<&ServiceStatus> = dirty.iter().filter_map(|key| shown.get(key)).collect();
@@ -244,7 +249,13 @@ async fn follow(
             }
         }
         tokio::select! {
-            event = watch.next() => match event {
+            event = watch.next() => {
+                if matches!(event, Event::Ended | Event::Expired) {
+                    pause = pause_after(began.elapsed(), pause);
+                    tokio::time::sleep(pause).await;
+                    began = Instant::now();
+                }
+                match event {
                 Event::Changed(object) => {
                     let key = (object.namespace.clone(), object.name.clone());
                     if only.is_empty() || only.contains(&key) {
@@ -268,6 +279,7 @@ async fn follow(
                     dirty = fresh.iter().filter(|(key, now)| shown.get(*key) != Some(*now)).map(|(key, _)| key.clone()).collect();
                     shown = fresh;
                     watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
+                }
                 }
             },
             () = &mut gone => return Ok(()),
@@ -301,5 +313,28 @@ async fn again(cluster: &Cluster, scope: Option<&str>, arguments: &Status, versi
             Err(_) => tokio::time::sleep(pause).await,
         }
         pause *= 2;
+    }
+}
+
+/// How long to wait before the next watch. Something on the way may end each of them at once, and the server must not be
+/// asked without end.
+fn pause_after(lasted: Duration, last: Duration) -> Duration {
+    if lasted < SHORT { (last * 2).min(REFRESH) } else { REDRAW }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_that_end_at_once_come_ever_more_slowly() {
+        let mut pause = REDRAW;
+        let mut all = Duration::ZERO;
+        for _ in 0..10 {
+            pause = pause_after(Duration::from_millis(1), pause);
+            all += pause;
+        }
+        assert!(all > Duration::from_secs(40) && pause == REFRESH, "{all:?}");
+        assert_eq!(pause_after(SHORT, pause), REDRAW);
     }
 }

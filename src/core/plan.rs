@@ -391,7 +391,7 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
     let mut targets = Vec::new();
     let having =
         || service.objects.iter().filter_map(|object| Some((object, object.history.iter().find(|one| one.revision == number)?)));
-    if let (Some((object, one)), true) = (having().last(), having().count() > 1)
+    if let (Some((object, one)), true) = (having().next_back(), having().count() > 1)
         && !having().all(|(_, other)| (&other.at, &other.verb) == (&one.at, &one.verb))
     {
         return Err(Error::usage(format!("several objects of `{}` have a revision {number}, each its own", service.name)).hint(
