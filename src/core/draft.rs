@@ -7,6 +7,7 @@ use super::plan::{Author, Change, Move};
 use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Destination, Protocol, Route, Stored};
 use super::select::{Chosen, Service};
+use super::shell;
 use super::weight::{SUMS, Weights, apportion};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
@@ -95,6 +96,22 @@ fn divide(service: &Service, route: &Route, named: &[(usize, u32)], sum: u64) ->
             route.id,
             service.name,
             holders.join(", ")
+        )));
+    }
+    if let ([(place, weight)], true) = (named, others > 0) {
+        // One alone divides nothing: it would stay where it is, and look as if it had been moved.
+        let all = current.iter().enumerate().map(|(index, _)| if index == *place { *weight } else { 0 });
+        let labelled = route.destinations().iter().zip(all).map(|(to, weight)| format!("{}={weight}", to.label));
+        let labelled: Vec<String> = labelled.collect();
+        let label = &route.destinations()[*place].label;
+        return Err(Error::usage(format!(
+            "`{label}={weight}` alone changes nothing on {} of `{}`: destinations that are not named keep their share",
+            route.id, service.name
+        ))
+        .hint(format!(
+            "name them all: `tidegate shift {} --weights {}`",
+            service.typed,
+            shell::quoted(&labelled.join(","))
         )));
     }
     // In units of 1/(total·sum): another's share is weight/total, a named one's weight/sum of what the others leave.

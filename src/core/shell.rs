@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// ```
 /// use tidegate::core::shell::quoted;
-/// assert_eq!(quoted("/home/me/.kube/config"), "/home/me/.kube/config");
+/// assert_eq!(quoted("./kube/config"), "./kube/config");
 /// assert_eq!(quoted("it's $(here)"), r"'it'\''s $(here)'");
 /// assert_eq!(quoted("http[0]"), "'http[0]'");
 /// ```

@@ -124,6 +124,19 @@ fn destinations_that_are_not_named_keep_their_share() {
 }
 
 #[test]
+fn one_destination_alone_is_not_moved_in_vain() {
+    let raw = object(split(&[("blue", 50), ("green", 50)]));
+    let error = shift_to(&raw, "green=100").expect_err("nothing would move");
+    assert_eq!(error.kind, Kind::Usage);
+    assert_eq!(error.hints, ["name them all: `tidegate shift carts -n shop --weights blue=0,green=100`"]);
+    // It has everything already.
+    assert_eq!(
+        weights(&shifted(&object(split(&[("blue", 0), ("green", 100)])), "green=100")),
+        named(&[("blue", 0), ("green", 100)])
+    );
+}
+
+#[test]
 fn a_single_destination_gets_a_neighbour_cloned_from_it() {
     let mut entry = to("v1", None);
     entry["destination"]["port"] = json!({"number": 8080});
