@@ -357,8 +357,9 @@ status: a list of services
                 endpoints
 
 history: a list of revisions
-  revision      revision, at, by, verb, routes {ROUTE: {NAME: WEIGHT}}, reason,
-                current
+  revision      revision, at, by, verb, routes {ROUTE: {NAME: WEIGHT}},
+                only {ROUTE: CONDITION}, reason, current;
+                where the service has several objects: object
 
 shift, promote, rollback: a list of changes
   change        object, namespace, name, error, routes,

@@ -5,6 +5,7 @@ use super::wording;
 use crate::core::object::Object;
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
+use crate::web::encoded;
 use http::Method;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -174,7 +175,7 @@ impl Cluster {
             VERSIONS[self.version.get()],
             object.namespace,
             object.name,
-            self.field_manager
+            encoded(&self.field_manager)
         );
         let reply = match self.request(Method::PATCH, &path, None, Some(("application/json-patch+json", body))).await {
             Ok(reply) => reply,
@@ -188,15 +189,17 @@ impl Cluster {
                 let said = reply.body.get("message").and_then(Value::as_str).unwrap_or("HTTP 504");
                 Ok(Patched::Unanswered(wording::unanswered(&self.server, &Method::PATCH, said, 1)))
             }
-            // The refusal is the later try's.
-            _ if reply.after_loss => Ok(Patched::Unanswered(rejection(&reply, object))),
+            // The refusal is the later try's; or something on the way, or behind the server, failed in the middle.
+            _ if reply.after_loss || reply.status >= 500 && !wording::webhook_down(&reply) => {
+                Ok(Patched::Unanswered(rejection(&reply, object)))
+            }
             _ => Err(rejection(&reply, object)),
         }
     }
 }
 
-/// Reads an answer to its end. Where `known`, the JSON of a success is not taken apart: the object as it was patched is
-/// what the plan said, and nobody reads it.
+/// Reads an answer to its end. Where `known`, the object in a success is not taken apart: as it was patched it is what the
+/// plan said, and nobody reads it. What has no uid is no object, whoever says that all is well.
 pub(super) async fn read(response: http::Response<Incoming>, known: bool) -> Result<Reply, hyper::Error> {
     let (head, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
@@ -204,8 +207,10 @@ pub(super) async fn read(response: http::Response<Incoming>, known: bool) -> Res
     let warnings = head.headers.get_all("warning").iter().map(|value| warning_text(&text(value))).collect();
     let retry_after =
         head.headers.get(http::header::RETRY_AFTER).and_then(|value| text(value).parse().ok()).map(Duration::from_secs);
-    let body = match known && head.status.is_success() && bytes.starts_with(b"{") {
-        true => Value::Null,
+    let object = || bytes.starts_with(b"{") && bytes.windows(5).any(|window| window == b"\"uid\"");
+    let body = match known && head.status.is_success() {
+        true if object() => Value::Null,
+        true => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
         false => serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
     };
     Ok(Reply { status: head.status.as_u16(), body, warnings, retry_after, after_loss: false })

@@ -8,6 +8,7 @@
 
 use super::credential::{self, Credential};
 use super::kubeconfig::{self, Loaded};
+use crate::core::host;
 use crate::dial::tls::{self, Identity, Trust};
 use crate::dial::{self, Connector, Stream, Way, proxy};
 use crate::error::{Error, Result};
@@ -103,6 +104,13 @@ impl Cluster {
     pub async fn connect(options: &Options) -> Result<Self> {
         let Loaded { mut cluster, mut user, user_name, context, namespace } = kubeconfig::load(options)?;
         adjust(&mut cluster, &mut user, options);
+        let namespace = options.namespace.clone().or(namespace).unwrap_or_else(|| "default".into());
+        if !host::is_name(&namespace) {
+            let named = namespace.escape_debug();
+            return Err(Error::usage(format!(
+                "the context `{context}` has the namespace `{named}`, which is not the name of one"
+            )));
+        }
         let url = address(&cluster, &context)?;
         let proxy = proxy::for_server(cluster.proxy_url.as_deref().filter(|url| !url.is_empty()), &url)?;
         let mut server = server_name(&url);
@@ -120,7 +128,7 @@ impl Cluster {
             version: Cell::new(0),
             server,
             context,
-            namespace: options.namespace.clone().or(namespace).unwrap_or_else(|| "default".into()),
+            namespace,
             user: user_name,
         })
     }

@@ -33,6 +33,21 @@ pub struct Found {
     pub facts: Facts,
     /// The namespaces that ask for care (label `tidegate/protected`), and those of which it cannot be said, with the reason.
     pub protected: BTreeMap<String, Result<bool>>,
+    /// The delegates that are missing or may not be read, which the services then lack.
+    pub unread: Vec<Error>,
+}
+
+impl Found {
+    /// With everything that belongs to the services.
+    ///
+    /// # Errors
+    /// The first reason why something is lacking.
+    pub fn whole(mut self) -> Result<Self> {
+        match self.unread.is_empty() {
+            true => Ok(self),
+            false => Err(self.unread.swap_remove(0)),
+        }
+    }
 }
 
 impl Cluster {
@@ -41,6 +56,14 @@ impl Cluster {
     /// # Errors
     /// `NotFound` where nothing fits, `Usage` where several do.
     pub async fn find(&self, wanted: &ServiceRef, preflight: bool) -> Result<Found> {
+        self.find_partly(wanted, preflight).await?.whole()
+    }
+
+    /// As [`Cluster::find`], where what can be read of the service is enough.
+    ///
+    /// # Errors
+    /// As [`Cluster::find`].
+    pub async fn find_partly(&self, wanted: &ServiceRef, preflight: bool) -> Result<Found> {
         let namespace = wanted.namespace.as_deref().unwrap_or(&self.namespace);
         let path = format!("/namespaces/{namespace}/virtualservices/{}", wanted.name);
         let mut found = Found::default();
@@ -58,11 +81,13 @@ impl Cluster {
                 reply
             }
         };
-        found.services.push(self.resolve(wanted, namespace, reply).await?);
+        let service = self.resolve(wanted, namespace, reply, &mut found.unread).await?;
+        found.services.push(service);
         Ok(found)
     }
 
-    /// Finds several services, or where none is named all that carry weights and fit `selector`, with one list a namespace.
+    /// Finds several services, or where none is named all that carry weights and fit `selector`, with one list a namespace,
+    /// where what can be read of them is enough.
     ///
     /// # Errors
     /// As [`Cluster::find`].
@@ -87,12 +112,15 @@ impl Cluster {
                 for object in list.iter_mut().filter(|object| weighted(object)) {
                     let raw = std::mem::take(&mut object.raw);
                     let objects = vec![Object { raw, ..object.clone() }];
-                    let (name, typed) = (object.name.clone(), object.name.clone());
+                    let name = object.name.clone();
+                    // A dot would separate a namespace.
+                    let typed = if name.contains('.') { format!("vs/{name}") } else { name.clone() };
                     found.services.push(Service { name, typed, objects });
                 }
             }
             for one in wanted.iter().filter(|one| namespace_of(one) == namespace) {
-                found.services.push(self.pick(one, &namespace, &list).await?);
+                let service = self.pick(one, &namespace, &list, &mut found.unread).await?;
+                found.services.push(service);
             }
             // Of neighbours only what was read from them is of interest.
             list.iter_mut().for_each(|object| object.raw = Value::Null);
@@ -106,21 +134,21 @@ impl Cluster {
         Ok(found)
     }
 
-    async fn resolve(&self, wanted: &ServiceRef, namespace: &str, reply: Reply) -> Result<Service> {
+    async fn resolve(&self, wanted: &ServiceRef, namespace: &str, reply: Reply, unread: &mut Vec<Error>) -> Result<Service> {
         if reply.is_success() {
-            return self.with_delegates(&wanted.text, Object::read(reply.body)).await;
+            return self.with_delegates(&wanted.text, Object::read(reply.body), unread).await;
         }
         if reply.status != 404 || wanted.object_only {
             return Err(wording::refusal(&reply, &wanted.text));
         }
         let list = self.objects(Some(namespace), None).await?;
-        self.pick(wanted, namespace, &list).await
+        self.pick(wanted, namespace, &list, unread).await
     }
 
     /// The service among the objects of its namespace: by name, else by host.
-    async fn pick(&self, wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Result<Service> {
+    async fn pick(&self, wanted: &ServiceRef, namespace: &str, list: &[Object], unread: &mut Vec<Error>) -> Result<Service> {
         if let Some(object) = list.iter().find(|object| object.name == wanted.name) {
-            return self.with_delegates(&wanted.text, object.clone()).await;
+            return self.with_delegates(&wanted.text, object.clone(), unread).await;
         }
         let host = host::resolve(&wanted.name, namespace);
         let mut serving: Vec<&Object> =
@@ -132,26 +160,37 @@ impl Cluster {
             serving.retain(|object| weighted(object));
         }
         match serving.as_slice() {
-            [one] => self.with_delegates(&wanted.text, (*one).clone()).await,
+            [one] => self.with_delegates(&wanted.text, (*one).clone(), unread).await,
             [] => Err(unknown(wanted, namespace, list)),
             several => Err(ambiguous(wanted, several)),
         }
     }
 
-    async fn with_delegates(&self, name: &str, object: Object) -> Result<Service> {
+    async fn with_delegates(&self, name: &str, object: Object, unread: &mut Vec<Error>) -> Result<Service> {
         let delegates = object.delegates();
         let own = object.title();
         let own = own.as_str();
         let reads = delegates.iter().map(|(namespace, name)| async move {
+            // It becomes a part of an address.
+            if !host::is_name(namespace) || !host::is_name(name) {
+                let target = format!("{namespace}/{name}");
+                let message = format!("{own} delegates to `{}`, which names no virtual service", target.escape_debug());
+                return Ok(Err(Error::not_found(message)));
+            }
             let reply = self.istio(&format!("/namespaces/{namespace}/virtualservices/{name}")).await?;
-            match reply.status {
+            Ok::<_, Error>(match reply.status {
                 200..300 => Ok(Object::read(reply.body)),
                 404 => Err(Error::not_found(format!("{own} delegates to {namespace}/{name}, which does not exist"))),
                 _ => Err(wording::refusal(&reply, &format!("the delegate {namespace}/{name}"))),
-            }
+            })
         });
         let mut objects = vec![object];
-        objects.extend(try_join_all(reads).await?);
+        for read in try_join_all(reads).await? {
+            match read {
+                Ok(delegate) => objects.push(delegate),
+                Err(error) => unread.push(error),
+            }
+        }
         Ok(Service { name: name.to_owned(), typed: name.to_owned(), objects })
     }
 
@@ -370,6 +409,9 @@ fn unknown(wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Error {
         None if names.is_empty() => error.hint("the namespace has no virtual services; name another with `-n NAMESPACE`"),
         None => error,
     };
+    if wanted.namespace.is_some() {
+        error = error.hint(format!("an object of that whole name is `vs/{}`", wanted.text));
+    }
     match names.len() {
         0 => error,
         1..=12 => error.hint(format!("there are: {}", names.join(", "))),
@@ -392,7 +434,8 @@ fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
         oldest &= !object.in_mesh();
         message += &format!("\n  vs/{}{note}", object.name);
     }
-    Error::usage(message).hint(format!("name the object: `vs/{}`", sorted[0].name))
+    let namespace = wanted.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", sorted[0].name))
 }
 
 fn scope(namespace: Option<&str>) -> String {

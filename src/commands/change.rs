@@ -34,6 +34,10 @@ pub async fn rollback(context: &Context, arguments: cli::Rollback) -> Result<()>
 
 async fn run(context: &Context, named: cli::Services, write: cli::Write, intent: Intent) -> Result<()> {
     let names = super::services(&named.services)?;
+    if named.selector.as_ref().is_some_and(|selector| selector.trim().is_empty()) {
+        // kubectl takes it for everything; in a script it is a variable that nobody set.
+        return Err(Error::usage("the selector is empty: `--all` means every service of the namespace"));
+    }
     if write.route.is_some() && matches!(intent, Intent::Rollback | Intent::RollbackRevision(_)) {
         return Err(Error::usage("--route goes with --to: what was recorded is put back as a whole"));
     }
@@ -47,9 +51,15 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         // The way back asks for nothing but the object itself.
         let preflight = !write.no_preflight && intent.verb() != "rollback";
         let mut found = match names.as_slice() {
-            [one] => cluster.find(one, preflight).await?,
+            [one] => cluster.find_partly(one, preflight).await?,
             several => cluster.find_all(several, named.selector.as_deref(), preflight).await?,
         };
+        // A record says by itself what belongs to it: the way back waits for nobody's delegate.
+        let recorded = |service: &Service| service.objects.iter().any(|object| object.release.is_some());
+        if matches!(intent, Intent::Rollback) && found.services.iter().all(recorded) {
+            found.unread.drain(..).for_each(|error| ui.warn(&error.message));
+        }
+        found = found.whole()?;
         if names.is_empty() {
             only_released(&mut found, &intent);
         }
@@ -71,11 +81,18 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
         ui.say(&format!("No {what} found in {} namespace.\n", cluster.namespace));
-        return Ok(());
+        if matches!(write.output, Format::Json | Format::Yaml) {
+            ui.answer(&ui::data(&[(); 0], write.output == Format::Yaml));
+        }
+        return unchanged(&write, true);
     }
     if write.diff {
         for (service, changes) in &planned {
-            changes.iter().for_each(|change| ui.answer(&ui::diff(service, change)));
+            // Beside an answer for machines it is a message.
+            let tell = |text: &str| {
+                if write.output == Format::Table || write.output == Format::Wide { ui.answer(text) } else { ui.say(text) }
+            };
+            changes.iter().for_each(|change| tell(&ui::diff(service, change)));
         }
     }
     if write.dry_run == DryRun::Client {
@@ -203,10 +220,11 @@ async fn consent(
     write: &cli::Write,
     intent: &Intent,
 ) -> Result<()> {
-    let changing = planned.iter().filter(|(_, changes)| changes.iter().any(|change| change.patch.is_some())).count();
-    if write.yes || changing == 0 {
+    let mut names = planned.iter().filter(|(_, changes)| changes.iter().any(|change| change.patch.is_some()));
+    let (first, changing) = (names.next().map(|(service, _)| &service.name), names.count() + 1);
+    let Some(first) = first.filter(|_| !write.yes) else {
         return Ok(());
-    }
+    };
     let protected = protected(settings, planned, found);
     let asks = protected.is_some() || context.ui.can_ask() && (changing > 1 || matches!(intent, Intent::Promote(_)));
     if !asks {
@@ -223,7 +241,7 @@ async fn consent(
     }));
     let verb = intent.verb();
     let verb = verb[..1].to_uppercase() + &verb[1..];
-    let question = if changing == 1 { format!("{verb} {}?", planned[0].0.name) } else { format!("{verb} {changing} services?") };
+    let question = if changing == 1 { format!("{verb} {first}?") } else { format!("{verb} {changing} services?") };
     match context.ui.confirm(&question).await {
         true => Ok(()),
         false => Err(Error::failed("not confirmed; nothing was written")),

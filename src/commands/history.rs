@@ -5,13 +5,16 @@ use super::delivery::standing;
 use crate::cli::{Format, History};
 use crate::core::host::ServiceRef;
 use crate::core::object::Object;
-use crate::core::release::{Labelled, Revision};
+use crate::core::release::Revision;
 use crate::error::Result;
 use crate::ui::{self, Screen, data};
 use serde::Serialize;
 
 #[derive(Serialize)]
 struct Shown<'a> {
+    /// Where the service has several: each has revisions of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
     #[serde(flatten)]
     revision: &'a Revision,
     current: bool,
@@ -43,7 +46,12 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
                 .iter()
                 .flat_map(|object| {
                     let current = in_force(object);
-                    object.history.iter().map(move |revision| Shown { revision, current: current == Some(revision.revision) })
+                    let several = objects.len() > 1;
+                    object.history.iter().map(move |revision| Shown {
+                        object: several.then(|| object.title()),
+                        revision,
+                        current: current == Some(revision.revision),
+                    })
                 })
                 .collect();
             ui.answer(&data(&shown, arguments.output == Format::Yaml));
@@ -70,9 +78,11 @@ pub async fn run(context: &Context, arguments: History) -> Result<()> {
 
 /// The newest revision whose weights are those of the object.
 fn in_force(object: &Object) -> Option<u32> {
-    let stands = |(id, weights): &(String, Labelled)| {
-        let route = object.routes.iter().find(|route| route.id.to_string() == *id);
-        route.is_some_and(|route| weights.iter().all(|weight| route.weights().contains(weight)))
+    let stands = |revision: &Revision| {
+        revision.routes.iter().all(|(id, weights)| {
+            let route = object.routes.iter().find(|route| revision.is_of(id, route));
+            route.is_some_and(|route| weights.iter().all(|weight| route.weights().contains(weight)))
+        })
     };
-    object.history.iter().rev().find(|revision| revision.routes.iter().all(stands)).map(|revision| revision.revision)
+    object.history.iter().rev().find(|revision| stands(revision)).map(|revision| revision.revision)
 }

@@ -18,6 +18,7 @@ mod version;
 use crate::cli::{Cli, Color, Command, Global, Shell, Trigger};
 use crate::cluster::Cluster;
 use crate::core::host::ServiceRef;
+use crate::core::shell;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{Journal, State};
 use crate::settings::Settings;
@@ -46,10 +47,23 @@ impl Context {
 
     /// The flags that say where, as the user gave them: printed commands must mean the same place.
     fn place_flags(&self) -> String {
+        let namespace = self.global.connection.namespace.as_ref().map(|namespace| format!(" -n {}", shell::quoted(namespace)));
+        namespace.unwrap_or_default() + &self.cluster_flags()
+    }
+
+    /// Those of them that kubectl has under the same names, and that say which cluster.
+    fn cluster_flags(&self) -> String {
         let connection = &self.global.connection;
         let file = connection.kubeconfig.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let flags = [("-n", &connection.namespace), ("--context", &connection.context), ("--kubeconfig", &file)];
-        flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", value.as_ref()?))).collect()
+        let flags = [
+            ("--context", &connection.context),
+            ("--kubeconfig", &file),
+            ("--cluster", &connection.cluster),
+            ("--user", &connection.user),
+            ("--server", &connection.server),
+            ("--as", &connection.impersonate),
+        ];
+        flags.iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", shell::quoted(value.as_deref()?)))).collect()
     }
 }
 
@@ -91,8 +105,15 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         return ExitCode::from(error.kind.code());
     }
-    let code = if context.ui.lost_output() { Kind::Failed.code() } else { crate::exit::OK };
-    ExitCode::from(context.exit.get().unwrap_or(code))
+    if context.ui.lost_output() {
+        let mut lost = Error::failed("the answer could not be written");
+        if writes {
+            lost = standing(&context, lost);
+        }
+        context.ui.error(&lost);
+        return ExitCode::from(context.exit.get().unwrap_or(lost.kind.code()));
+    }
+    ExitCode::from(context.exit.get().unwrap_or(crate::exit::OK))
 }
 
 fn asynchronous(context: &Context, command: Command, writes: bool) -> Result<()> {
@@ -208,9 +229,8 @@ fn standing(context: &Context, mut error: Error) -> Error {
             _ => "may have been changed: the patch was sent and its answer not seen",
         };
         error.message += &format!("; {name} {told}");
-        error = error.hint(format!(
-            "look: `tidegate status vs/{name} -n {namespace}`; undo: `tidegate rollback vs/{name} -n {namespace}`"
-        ));
+        let place = format!("vs/{name} -n {namespace}{}", context.cluster_flags());
+        error = error.hint(format!("look: `tidegate status {place}`; undo: `tidegate rollback {place}`"));
     }
     error
 }

@@ -8,6 +8,7 @@ use crate::core::host;
 use crate::core::object::Object;
 use crate::core::plan::{self, Change, Intent};
 use crate::core::select::Service;
+use crate::core::shell;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{Outcome, Planned};
 use crate::ui::{self, Line, data};
@@ -110,7 +111,7 @@ pub(super) fn report(context: &Context, planned: &[Planned], write: &cli::Write,
             warnings.iter().for_each(|warning| context.ui.warn(&format!("{}: {warning}", service.name)));
         }
     }
-    let failure = failure(&all, intent);
+    let failure = failure(&all, intent, &context.cluster_flags());
     match write.output {
         Format::Json | Format::Yaml => {
             let reported: Vec<Reported> =
@@ -209,7 +210,7 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
 }
 
 /// What failed as a whole: the refusal of one object, or of one among several.
-fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Error> {
+fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str) -> Option<Error> {
     let refusals: Vec<(&Service, &Change, &Error)> = all
         .iter()
         .filter_map(|(service, change, outcome)| match outcome {
@@ -228,6 +229,8 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
         1 => (*first).clone(),
         count => {
             let stands = match (stuck.is_empty(), unknown) {
+                // What somebody else changed meanwhile stands as they left it.
+                (true, _) if first.kind == Kind::Conflict => "nothing of the change is left on any of them",
                 (true, _) => "all of them stand as they did before",
                 (false, true) => "what stands is not known of all of them",
                 (false, false) => "not all could be put back",
@@ -248,10 +251,12 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
         error.kind = Kind::RollbackFailed;
         if let Some(patch) = &change.patch {
             let object = &service.objects[change.object];
-            let document = patch.to_json().to_string().replace('\'', r"'\''");
+            let document = patch.to_json().to_string();
             error = error.hint(format!(
-                "kubectl patch virtualservice {} -n {} --type=json -p '{document}'",
-                object.name, object.namespace
+                "kubectl patch virtualservice {} -n {}{cluster} --type=json -p {}",
+                object.name,
+                object.namespace,
+                shell::quoted(&document)
             ));
         }
     }
@@ -262,18 +267,19 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent) -> Option<Err
 fn way_back(context: &Context, all: &[(&Service, &Change, &Outcome)]) {
     let changed: Vec<_> =
         all.iter().filter(|(_, change, outcome)| matches!(outcome, Outcome::Changed(_)) && change.changes()).collect();
-    let names: BTreeSet<&str> = changed.iter().map(|(service, _, _)| service.name.as_str()).collect();
-    let Some((_, change, _)) = changed.first() else { return };
     let flag = context.place_flags();
+    let name = |service: &'_ Service| service.typed.strip_suffix(&flag).unwrap_or(&service.name).to_owned();
+    let names: BTreeSet<String> = changed.iter().map(|(service, _, _)| name(service)).collect();
+    let Some((_, change, _)) = changed.iter().find(|(_, change, _)| change.way_back.is_some()) else { return };
     match (changed.len(), &change.way_back) {
         (_, None) => {}
         (1, Some(before)) => {
             let weights: Vec<String> = before.iter().map(|(_, weights)| ui::weights_of(weights)).collect();
-            let name = names.iter().next().copied().unwrap_or_default();
+            let name = names.into_iter().next().unwrap_or_default();
             context.ui.hint(&format!("`tidegate rollback {name}{flag}` puts {} back", weights.join("; ")));
         }
         (_, Some(_)) => {
-            let names: Vec<&str> = names.into_iter().collect();
+            let names: Vec<String> = names.into_iter().collect();
             context.ui.hint(&format!("`tidegate rollback {}{flag}` puts all of them back", names.join(" ")));
         }
     }

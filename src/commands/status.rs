@@ -12,13 +12,16 @@ use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
 use crate::ui::{self, Screen, data};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The screen is drawn at most five times a second.
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// Endpoints and deliveries are read again this often while watching.
 const REFRESH: Duration = Duration::from_secs(10);
+
+/// A watch that ends sooner than this ends too soon.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// What a destination's state is judged by, and what projects say of the services.
 #[derive(Default)]
@@ -93,9 +96,23 @@ async fn routes(
     if wanted.is_empty() {
         let take = |page: Vec<Object>| page.iter().for_each(|object| put(&mut shown, object, &around));
         version = cluster.each_page(scopes[0], query.as_deref(), take).await?;
+    } else if arguments.all_namespaces {
+        let mut missing: Vec<&ServiceRef> = wanted.iter().collect();
+        let take = |page: Vec<Object>| {
+            for object in page.iter().filter(|object| wanted.iter().any(|one| object.is_meant(one))) {
+                missing.retain(|one| !object.is_meant(one));
+                put(&mut shown, object, &around);
+            }
+        };
+        version = cluster.each_page(None, None, take).await?;
+        if let Some(one) = missing.first() {
+            return Err(Error::not_found(format!("no virtual service for `{}` in any namespace", one.text)));
+        }
     } else {
         for one in wanted {
-            for object in cluster.find(one, false).await?.services.iter().flat_map(|service| &service.objects) {
+            let found = cluster.find_partly(one, false).await?;
+            found.unread.iter().for_each(|error| context.ui.warn(&error.message));
+            for object in found.services.iter().flat_map(|service| &service.objects) {
                 put(&mut shown, object, &around);
             }
         }
@@ -199,6 +216,10 @@ async fn follow(
     let mut refresh = tokio::time::interval(REFRESH);
     refresh.tick().await;
     let mut watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
+    // Nothing may be written for hours: who has read enough is not to wait for it.
+    let mut gone = std::pin::pin!(ui.reader_gone());
+    let mut began = Instant::now();
+    let mut pause = REDRAW;
     loop {
         if !dirty.is_empty() {
             let changed: Vec<&ServiceStatus> = dirty.iter().filter_map(|key| shown.get(key)).collect();
@@ -228,7 +249,13 @@ async fn follow(
             }
         }
         tokio::select! {
-            event = watch.next() => match event {
+            event = watch.next() => {
+                if matches!(event, Event::Ended | Event::Expired) {
+                    pause = pause_after(began.elapsed(), pause);
+                    tokio::time::sleep(pause).await;
+                    began = Instant::now();
+                }
+                match event {
                 Event::Changed(object) => {
                     let key = (object.namespace.clone(), object.name.clone());
                     if only.is_empty() || only.contains(&key) {
@@ -253,7 +280,9 @@ async fn follow(
                     shown = fresh;
                     watch = cluster.watch(scope, arguments.selector.as_deref(), &version).await?;
                 }
+                }
             },
+            () = &mut gone => return Ok(()),
             _ = refresh.tick() => {
                 if live && let Ok(mut fresh) = self::around(context, cluster, scope).await {
                     for namespace in elsewhere(&[scope], &shown) {
@@ -284,5 +313,28 @@ async fn again(cluster: &Cluster, scope: Option<&str>, arguments: &Status, versi
             Err(_) => tokio::time::sleep(pause).await,
         }
         pause *= 2;
+    }
+}
+
+/// How long to wait before the next watch. Something on the way may end each of them at once, and the server must not be
+/// asked without end.
+fn pause_after(lasted: Duration, last: Duration) -> Duration {
+    if lasted < SHORT { (last * 2).min(REFRESH) } else { REDRAW }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_that_end_at_once_come_ever_more_slowly() {
+        let mut pause = REDRAW;
+        let mut all = Duration::ZERO;
+        for _ in 0..10 {
+            pause = pause_after(Duration::from_millis(1), pause);
+            all += pause;
+        }
+        assert!(all > Duration::from_secs(40) && pause == REFRESH, "{all:?}");
+        assert_eq!(pause_after(SHORT, pause), REDRAW);
     }
 }

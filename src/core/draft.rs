@@ -2,16 +2,22 @@
 
 use super::object::Object;
 use super::patch::{MAX_OPERATIONS, Patch};
+use super::placed::{self, placed};
 use super::plan::{Author, Change, Move};
 use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Destination, Protocol, Route, Stored};
 use super::select::{Chosen, Service};
+use super::shell;
 use super::weight::{SUMS, Weights, apportion};
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// So many operations the record takes.
 const RECORD: usize = 3;
+
+/// More bytes of annotations than this an object cannot have (`TotalAnnotationSizeLimitB`).
+const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// The weights that a route is to have.
 pub(super) struct Target {
@@ -92,6 +98,22 @@ fn divide(service: &Service, route: &Route, named: &[(usize, u32)], sum: u64) ->
             holders.join(", ")
         )));
     }
+    if let ([(place, weight)], true) = (named, others > 0) {
+        // One alone divides nothing: it would stay where it is, and look as if it had been moved.
+        let all = current.iter().enumerate().map(|(index, _)| if index == *place { *weight } else { 0 });
+        let labelled = route.destinations().iter().zip(all).map(|(to, weight)| format!("{}={weight}", to.label));
+        let labelled: Vec<String> = labelled.collect();
+        let label = &route.destinations()[*place].label;
+        return Err(Error::usage(format!(
+            "`{label}={weight}` alone changes nothing on {} of `{}`: destinations that are not named keep their share",
+            route.id, service.name
+        ))
+        .hint(format!(
+            "name them all: `tidegate shift {} --weights {}`",
+            service.typed,
+            shell::quoted(&labelled.join(","))
+        )));
+    }
     // In units of 1/(total·sum): another's share is weight/total, a named one's weight/sum of what the others leave.
     let rest = if total == 0 { 1 } else { total - others };
     let share = |place: usize| match is_named(place) {
@@ -161,14 +183,22 @@ impl Draft<'_> {
         }
         let inverse = restore(object, &moves, &patch);
         let way_back = (release.phase != Phase::Undone).then(|| release.before.clone());
-        self.record(object, &moves, release, &mut patch);
+        if self.record(object, &moves, release, &mut patch) > MAX_ANNOTATIONS {
+            return Err(Error::usage(format!(
+                "the way back of {} routes of {} at once is more than the API server keeps with an object ({MAX_ANNOTATIONS} bytes of annotations)",
+                moves.len(),
+                object.title()
+            ))
+            .hint("choose some of them with `--route`"));
+        }
         Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back })
     }
 
     /// The release after this change: the one in progress, or a new one whose before-image is what was read.
     fn release(&self, object: &Object, targets: &[(&Route, &Target)], moves: &[Move]) -> Release {
         let goes_on = |release: &Release| release.phase == Phase::Progressing || self.phase == Phase::Undone;
-        let current = object.release.clone().filter(|release| goes_on(release) && !self.fresh);
+        let current = object.release.as_ref().filter(|release| goes_on(release) && !self.fresh);
+        let current = current.map(|release| placed(release, object).0.into_owned()).filter(|found| !found.before.is_empty());
         let mut release = current.unwrap_or_else(|| Release {
             id: format!("{}-{}", object.name, self.author.at.replace([':', '-'], "").trim_end_matches('Z').replace('T', "-")),
             phase: self.phase,
@@ -204,31 +234,41 @@ impl Draft<'_> {
         release
     }
 
-    /// Writes release and history in the same patch as the weights, so that they cannot disagree.
-    pub fn record(&self, object: &Object, moves: &[Move], release: Release, patch: &mut Patch) {
+    /// Writes release and history in the same patch as the weights, so that they cannot disagree. Returns the bytes of all
+    /// annotations then.
+    pub fn record(&self, object: &Object, moves: &[Move], release: Release, patch: &mut Patch) -> usize {
         let routes = |side: fn(&Move) -> &Labelled| moves.iter().map(|one| (one.route.to_string(), side(one).clone())).collect();
+        let condition = |one: &Move| object.routes.iter().find(|route| route.id == one.route)?.condition.clone();
+        let only: BTreeMap<String, String> =
+            moves.iter().filter_map(|one| Some((one.route.to_string(), condition(one)?))).collect();
         let mut history = object.history.clone();
         if history.is_empty() {
             let by = object.writer.as_ref().map_or_else(|| "unknown".to_owned(), |writer| writer.manager.clone());
             let at = object.writer.as_ref().map_or_else(|| object.created.clone(), |writer| writer.at.clone());
-            history.push(Revision { revision: 1, at, by, verb: "found".into(), routes: routes(|one| &one.before), reason: None });
+            let (verb, routes, only) = ("found".into(), routes(|one| &one.before), only.clone());
+            history.push(Revision { revision: 1, at, by, verb, routes, only, reason: None });
         }
         let next = history.last().map_or(1, |last| last.revision.saturating_add(1));
         let (at, by, reason) = (self.author.at.clone(), self.author.by.clone(), self.author.reason.clone());
-        history.push(Revision { revision: next, at, by, verb: self.verb.into(), routes: routes(|one| &one.after), reason });
+        history.push(Revision { revision: next, at, by, verb: self.verb.into(), routes: routes(|one| &one.after), only, reason });
         let entries = [(release::RELEASE, release.render()), (release::HISTORY, release::render_history(&history))];
-        let annotations = object.raw.pointer("/metadata/annotations").filter(|value| value.is_object());
+        let annotations = object.raw.pointer("/metadata/annotations").and_then(Value::as_object);
+        let others =
+            annotations.into_iter().flatten().filter(|(key, _)| ![release::RELEASE, release::HISTORY].contains(&key.as_str()));
+        let others: usize = others.map(|(key, text)| key.len() + text.as_str().map_or(0, str::len)).sum();
+        let size = others + entries.iter().map(|(key, text)| key.len() + text.len()).sum::<usize>();
         let Some(annotations) = annotations else {
             let all: serde_json::Map<String, Value> =
                 entries.into_iter().map(|(key, text)| (key.to_owned(), json!(text))).collect();
             patch.guard(["metadata", "annotations"], Value::Null).set(["metadata", "annotations"], Value::Object(all));
-            return;
+            return size;
         };
         let old = annotations.get(release::RELEASE).cloned().unwrap_or(Value::Null);
         patch.guard(["metadata", "annotations", release::RELEASE], old);
         for (key, text) in entries {
             patch.set(["metadata", "annotations", key], json!(text));
         }
+        size
     }
 }
 
@@ -293,12 +333,17 @@ fn remember(
     change: &Move,
 ) {
     let id = route.id.to_string();
+    let index = route.id.index.to_string();
+    let base = ["spec", route.id.protocol.key(), index.as_str(), "route"];
     let at = before.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+        // Another route can have the same destinations: which requests it takes tells them apart.
+        undo.guard([base[0], base[1], base[2], "match"], placed::field(object, route.id, "match"));
+        if route.name.is_some() {
+            undo.guard([base[0], base[1], base[2], "name"], placed::field(object, route.id, "name"));
+        }
         before.push((id, Vec::new()));
         before.len() - 1
     });
-    let index = route.id.index.to_string();
-    let base = ["spec", route.id.protocol.key(), index.as_str(), "route"];
     let identity = |place: usize, to: Option<&Destination>| match (to, &target.added) {
         (Some(_), _) => object
             .raw

@@ -33,6 +33,14 @@ pub fn short(host: &str) -> &str {
     host.split('.').next().unwrap_or(host)
 }
 
+/// Whether Kubernetes takes it for the name of an object.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+        && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+}
+
 /// A service as a user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceRef {
@@ -64,11 +72,7 @@ impl std::str::FromStr for ServiceRef {
                     .hint("services are named `carts`, `vs/carts` or `carts.NAMESPACE`"));
             }
         }
-        let valid = !name.is_empty()
-            && name.len() <= 253
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
-            && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-        if !valid {
+        if !is_name(name) {
             return Err(Error::usage(format!("`{}` is not the name of a service", text.escape_debug()))
                 .hint("names have lower-case letters, digits, `-` and `.`"));
         }

@@ -1,6 +1,6 @@
 //! A virtual service as it was read: identity, hosts, routes, and what tidegate and others wrote on it.
 
-use super::host;
+use super::host::{self, ServiceRef};
 use super::owner::{self, Owner};
 use super::release::{self, Release, Revision};
 use super::route::{self, Action, Protocol, Route};
@@ -92,7 +92,8 @@ impl Object {
         for route in &self.routes {
             if let Action::Delegate { name, namespace } = &route.action {
                 let target = (namespace.clone().unwrap_or_else(|| self.namespace.clone()), name.clone());
-                if !found.contains(&target) {
+                let itself = target == (self.namespace.clone(), self.name.clone());
+                if !itself && !found.contains(&target) {
                     found.push(target);
                 }
             }
@@ -104,6 +105,13 @@ impl Object {
     pub fn serves(&self, host: &str) -> bool {
         self.hosts.iter().any(|own| own == host)
             || self.routes.iter().flat_map(Route::destinations).any(|to| host::resolve(&to.host, &self.namespace) == host)
+    }
+
+    /// Whether a user who looks in all namespaces means it: by its name, or by the service that it routes for.
+    pub fn is_meant(&self, service: &ServiceRef) -> bool {
+        let here = service.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace);
+        let routes = || self.serves(&host::resolve(&service.name, &self.namespace)) || self.serves(&service.text);
+        here && (self.name == service.name || !service.object_only && routes())
     }
 
     /// An annotation's text.

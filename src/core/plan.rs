@@ -3,9 +3,11 @@
 use super::draft::{Draft, Target, all_to, restore, target};
 use super::object::Object;
 use super::patch::Patch;
-use super::release::{self, Labelled, Phase, Release};
+use super::placed::placed;
+use super::release::{self, Labelled, Phase, Release, Revision};
 use super::route::{Route, RouteId};
 use super::select::{self, Chosen, RoutePick, Service};
+use super::shell;
 use super::suggest;
 use super::weight::Weights;
 use crate::error::{Error, Kind, Result};
@@ -165,22 +167,24 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     let progressing = released(Phase::Progressing);
     if !progressing.is_empty() {
         let mut targets = Vec::new();
-        let mut roles = None;
         for (object, release) in progressing {
             let (Some(stable), Some(candidate)) = (&release.stable, &release.candidate) else {
                 return Err(uncertain(service, "promote"));
             };
-            roles = Some((stable.clone(), candidate.clone()));
             for chosen in released_routes(service, object, release)? {
+                if let Some(pick) = pick.filter(|pick| !pick.fits(chosen.route)) {
+                    return Err(left_out(service, chosen, pick, candidate));
+                }
                 targets.push((chosen, all_to(service, chosen, candidate, stable)?));
             }
         }
-        let draft = Draft { verb: "promote", phase: Phase::Complete, roles, fresh: false, author };
+        // Each object's release knows its own roles.
+        let draft = Draft { verb: "promote", phase: Phase::Complete, roles: None, fresh: false, author };
         return draft.changes(service, targets);
     }
     if let Some((object, release)) = released(Phase::Complete).first() {
         let one = &service.objects[*object];
-        if one.routes.iter().any(|route| release::drifted(&one.history, route.id, &route.weights())) {
+        if one.routes.iter().any(|route| release::drifted(&one.history, route)) {
             return Err(uncertain(service, "promote"));
         }
         let still = released_routes(service, *object, release)?.into_iter().map(|c| unmoved(c.route)).collect();
@@ -188,8 +192,13 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     }
     if let Some((_, release)) = released(Phase::Undone).first() {
         let candidate = release.candidate.as_deref().unwrap_or("NAME");
-        return Err(Error::usage(format!("the last release of `{}` was rolled back; none is in progress", service.name))
-            .hint(format!("`tidegate promote {} --to {candidate}` gives {candidate} everything all the same", service.typed)));
+        return Err(Error::usage(format!("the last release of `{}` was rolled back; none is in progress", service.name)).hint(
+            format!(
+                "`tidegate promote {} --to {}` gives {candidate} everything all the same",
+                service.typed,
+                shell::quoted(candidate)
+            ),
+        ));
     }
     let certain = |c: &Chosen<'_>| {
         let to = c.route.destinations();
@@ -215,6 +224,21 @@ fn promote(service: &Service, pick: Option<&RoutePick>, author: &Author) -> Resu
     Draft { verb: "promote", phase: Phase::Complete, roles, fresh: true, author }.changes(service, targets)
 }
 
+/// `--route` that names a part of the release in progress: half of a release cannot end.
+fn left_out(service: &Service, chosen: Chosen<'_>, pick: &RoutePick, candidate: &str) -> Error {
+    let message = format!(
+        "the release of `{}` is promoted as a whole, and {} belongs to it too",
+        service.name,
+        service.route_title(chosen)
+    );
+    Error::usage(message).hint(format!(
+        "without `--route` all of it is promoted; `tidegate promote {} --to {} --route {}` moves only what is named",
+        service.typed,
+        shell::quoted(candidate),
+        shell::quoted(&pick.to_string())
+    ))
+}
+
 fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&RoutePick>, author: &Author) -> Result<Vec<Change>> {
     let splits: Vec<Chosen<'_>> =
         service.routes().filter(|c| c.route.destinations().len() > 1 && c.route.find(to).is_ok()).collect();
@@ -229,7 +253,7 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
         if error.kind == Kind::NotFound {
             let labels: Vec<String> = service.routes().flat_map(|c| c.route.weights()).map(|(label, _)| label).collect();
             let near = suggest::nearest(to, labels.iter().map(String::as_str));
-            let hint = |near| format!("`tidegate {} {} --to {near}`", intent.verb(), service.typed);
+            let hint = |near| format!("`tidegate {} {} --to {}`", intent.verb(), service.typed, shell::quoted(near));
             error.hints = near.map(hint).into_iter().collect();
         }
         return Err(error);
@@ -247,11 +271,17 @@ fn everything_to(service: &Service, intent: &Intent, to: &str, pick: Option<&Rou
             (_, []) => others[0].clone(),
             _ => {
                 let names = serving.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                let all = weights.iter().map(|(other, _)| format!("{other}={}", if *other == label { 100 } else { 0 }));
+                let all: Vec<String> = all.collect();
                 return Err(Error::usage(format!(
                     "{names} share the traffic of `{}` beside {label}: which of them is to lose it?",
                     service.name
                 ))
-                .hint(format!("name all weights: `tidegate shift {} --weights {label}=100,…=0`", service.typed)));
+                .hint(format!(
+                    "name all weights: `tidegate shift {} --weights {}`",
+                    service.typed,
+                    shell::quoted(&all.join(","))
+                )));
             }
         };
         targets.push((chosen, all_to(service, chosen, &label, &from)?));
@@ -272,13 +302,25 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
             }
             continue;
         };
+        let (release, gone) = placed(release, object);
+        if let Some(id) = gone.first() {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "the routes of {} were rearranged since {}: {id} no longer holds what the release changed",
+                    object.title(),
+                    release.since
+                ),
+            )
+            .hint(format!(
+                "`tidegate status {}`; then `tidegate rollback {} --to NAME --route ROUTE`",
+                service.typed, service.typed
+            )));
+        }
         let undo = release
             .undo_patch()
             .ok_or_else(|| Error::failed(format!("the way back recorded on {} cannot be read", object.title())))?;
-        let change = match undo.broken(&object.raw) {
-            None => undone(service, index, release, undo, author)?,
-            Some(_) => relocated(service, index, release, author)?,
-        };
+        let change = undone(index, object, &release, undo, author)?;
         if release.phase == Phase::Undone && change.changes() {
             return Err(Error::usage(format!(
                 "the last release of `{}` was rolled back already, and its weights were changed since",
@@ -298,13 +340,13 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
     let settled = |c: &Chosen<'_>| c.route.destinations().iter().filter(|to| to.weight.value() > 0).count() == 1;
     if !splits.is_empty() && splits.iter().all(settled) {
         // Nothing was ever moved by tidegate, and nothing is between two sides.
+        let mut changes: Vec<Change> = Vec::new();
         for chosen in &splits {
-            let still = unmoved(chosen.route);
-            match changes.last_mut() {
-                Some(change) if change.object == chosen.object => change.moves.push(still),
-                _ => changes.push(Change {
+            match changes.last_mut().filter(|change| change.object == chosen.object) {
+                Some(change) => change.moves.push(unmoved(chosen.route)),
+                None => changes.push(Change {
                     object: chosen.object,
-                    moves: vec![still],
+                    moves: vec![unmoved(chosen.route)],
                     patch: None,
                     inverse: Patch::default(),
                     way_back: None,
@@ -317,8 +359,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
 }
 
 /// The stored inverse, as it is, with the record of it.
-fn undone(service: &Service, index: usize, release: &Release, undo: Patch, author: &Author) -> Result<Change> {
-    let object = &service.objects[index];
+fn undone(index: usize, object: &Object, release: &Release, undo: Patch, author: &Author) -> Result<Change> {
     let after = undo
         .applied(&object.raw)
         .ok_or_else(|| Error::failed(format!("the way back recorded on {} does not apply", object.title())))?;
@@ -346,54 +387,27 @@ fn undone(service: &Service, index: usize, release: &Release, undo: Patch, autho
     Ok(Change { object: index, moves, patch: Some(patch), inverse, way_back: None })
 }
 
-/// The destinations are no longer where they were recorded: put the weights back where they are now, if that is certain.
-fn relocated(service: &Service, index: usize, release: &Release, author: &Author) -> Result<Change> {
-    let object = &service.objects[index];
-    let mut targets = Vec::new();
-    for (recorded, weights) in &release.before {
-        let carries = |route: &&Route| weights.iter().all(|(label, _)| route.find(label).is_ok());
-        let fitting: Vec<&Route> = object.routes.iter().filter(|route| route.destinations().len() > 1).filter(carries).collect();
-        let [route] = fitting.as_slice() else {
-            return Err(Error::new(
-                Kind::Conflict,
-                format!(
-                    "the routes of {} were rearranged since {}: {recorded} no longer holds what the release changed",
-                    object.title(),
-                    release.since
-                ),
-            )
-            .hint(format!(
-                "`tidegate status {}`; then `tidegate rollback {} --to NAME --route ROUTE`",
-                service.typed, service.typed
-            )));
-        };
-        let mut target: Vec<u32> = route.weights().into_iter().map(|(_, weight)| weight).collect();
-        for (label, weight) in weights {
-            if let Ok(place) = route.find(label) {
-                target[place] = *weight;
-            }
-        }
-        targets.push((Chosen { object: index, route }, Target { weights: target, added: None }));
-    }
-    let draft = Draft { verb: "rollback", phase: Phase::Undone, roles: None, fresh: false, author };
-    let changes = draft.changes(service, targets)?;
-    changes.into_iter().next().ok_or_else(|| Error::failed(format!("the release recorded on {} names no route", object.title())))
-}
-
 fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<Vec<Change>> {
     let mut targets = Vec::new();
+    let having =
+        || service.objects.iter().filter_map(|object| Some((object, object.history.iter().find(|one| one.revision == number)?)));
+    if let (Some((object, one)), true) = (having().next_back(), having().count() > 1)
+        && !having().all(|(_, other)| (&other.at, &other.verb) == (&one.at, &one.verb))
+    {
+        return Err(Error::usage(format!("several objects of `{}` have a revision {number}, each its own", service.name)).hint(
+            format!(
+                "name the delegate, as in `vs/{} -n {}`, or the weights: `tidegate history {}` has them",
+                object.name, object.namespace, service.typed
+            ),
+        ));
+    }
     for (index, object) in service.objects.iter().enumerate() {
         let Some(revision) = object.history.iter().find(|revision| revision.revision == number) else { continue };
         for (id, weights) in &revision.routes {
-            let route = object.routes.iter().find(|route| route.id.to_string() == *id);
-            let places = route.and_then(|route| {
-                let places = weights.iter().map(|(label, weight)| Some((route.find(label).ok()?, *weight)));
-                Some((route, places.collect::<Option<Vec<_>>>()?))
-            });
-            let Some((route, places)) = places else {
+            let Some((route, places)) = then(object, revision, id, weights) else {
                 return Err(Error::new(
                     Kind::Conflict,
-                    format!("{id} of {} no longer has the destinations of revision {number}", object.title()),
+                    format!("{id} of {} no longer has the destinations of revision {number}, or other requests", object.title()),
                 )
                 .hint(format!("`tidegate history {}` has the weights", service.typed)));
             };
@@ -411,6 +425,23 @@ fn rollback_revision(service: &Service, number: u32, author: &Author) -> Result<
     Draft { verb: "rollback", phase: Phase::Complete, roles: None, fresh: true, author }.changes(service, targets)
 }
 
+/// The route that a revision means, with the places of its weights: the one that takes the same requests, at its old place
+/// where several do.
+fn then<'a>(object: &'a Object, revision: &Revision, id: &str, weights: &Labelled) -> Option<(&'a Route, Vec<(usize, u32)>)> {
+    let only = revision.only.get(id);
+    let list = |id: &str| id.split('[').next().unwrap_or_default().to_owned();
+    let same = |route: &&Route| list(&route.id.to_string()) == list(id) && route.condition.as_ref() == only;
+    let places = |route: &'a Route| {
+        let places = weights.iter().map(|(label, weight)| Some((route.find(label).ok()?, *weight)));
+        Some((route, places.collect::<Option<Vec<_>>>()?))
+    };
+    let mut fitting: Vec<_> = object.routes.iter().filter(same).filter_map(places).collect();
+    if let Some(there) = fitting.iter().position(|(route, _)| route.id.to_string() == id) {
+        return Some(fitting.swap_remove(there));
+    }
+    fitting.pop().filter(|_| fitting.is_empty())
+}
+
 fn select_by<'a>(splits: Vec<Chosen<'a>>, pick: &RoutePick) -> Vec<Chosen<'a>> {
     splits.into_iter().filter(|chosen| pick.fits(chosen.route)).collect()
 }
@@ -419,24 +450,17 @@ fn unmoved(route: &Route) -> Move {
     Move { route: route.id, name: route.name.clone(), before: route.weights(), after: route.weights(), added: None }
 }
 
-/// The routes that a release changed, where they still hold its destinations.
+/// The routes that a release changed, where they stand now.
 fn released_routes<'a>(service: &'a Service, object: usize, release: &Release) -> Result<Vec<Chosen<'a>>> {
-    release
-        .before
-        .iter()
-        .map(|(id, weights)| {
-            let mut routes = service.objects[object].routes.iter();
-            let route =
-                routes.find(|route| route.id.to_string() == *id && weights.iter().all(|(label, _)| route.find(label).is_ok()));
-            route.map(|route| Chosen { object, route }).ok_or_else(|| {
-                Error::new(
-                    Kind::Conflict,
-                    format!("{id} of {} no longer holds the destinations of the release", service.objects[object].title()),
-                )
-                .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.typed))
-            })
-        })
-        .collect()
+    let one = &service.objects[object];
+    let (found, gone) = placed(release, one);
+    if let Some(id) = gone.first() {
+        let message = format!("{id} of {} no longer holds the destinations of the release", one.title());
+        return Err(Error::new(Kind::Conflict, message)
+            .hint(format!("name the destination: `tidegate promote {} --to NAME`", service.typed)));
+    }
+    let routes = one.routes.iter().filter(|route| found.before.iter().any(|(id, _)| *id == route.id.to_string()));
+    Ok(routes.map(|route| Chosen { object, route }).collect())
 }
 
 fn uncertain(service: &Service, verb: &str) -> Error {
@@ -449,8 +473,11 @@ fn uncertain(service: &Service, verb: &str) -> Error {
         message += &format!("\n  {}", select::describe(service, *chosen));
     }
     let last = first.route.weights().pop().map(|(label, _)| label).unwrap_or_default();
-    Error::usage(message)
-        .hint(format!("name the destination that is to serve everything, as in `tidegate {verb} {} --to {last}`", service.typed))
+    Error::usage(message).hint(format!(
+        "name the destination that is to serve everything, as in `tidegate {verb} {} --to {}`",
+        service.typed,
+        shell::quoted(&last)
+    ))
 }
 
 #[cfg(test)]

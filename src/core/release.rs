@@ -4,7 +4,8 @@
 //! take each change of them for a change of configuration (`model/config_compare.go`, `NeedsPush`).
 
 use super::patch::Patch;
-use super::route::RouteId;
+use super::placed;
+use super::route::Route;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -70,9 +71,9 @@ impl Phase {
 }
 
 impl Release {
-    /// Reads the annotation; `None` for text that is not a release.
+    /// Reads the annotation; `None` for text that is not a release, or whose way back does not lead to its before-image.
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(placed::is_whole)
     }
 
     /// The annotation's text.
@@ -131,6 +132,9 @@ pub struct Revision {
     /// The weights after it, by route.
     #[serde(with = "by_route")]
     pub routes: Vec<(String, Labelled)>,
+    /// Which requests the routes took, in words, of those that did not take all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, String>,
     /// Why, where the user said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -153,16 +157,24 @@ pub fn render_history(history: &[Revision]) -> String {
     }
 }
 
+impl Revision {
+    /// Whether what it says of the route at `id` is said of `route`: it stands there, and takes the same requests.
+    pub fn is_of(&self, id: &str, route: &Route) -> bool {
+        route.id.to_string() == id && self.only.get(id) == route.condition.as_ref()
+    }
+}
+
 /// The weights that the last recorded change left on a route.
-pub fn recorded(history: &[Revision], route: RouteId) -> Option<&Labelled> {
-    let id = route.to_string();
-    history.iter().rev().find_map(|revision| revision.routes.iter().find(|(route, _)| *route == id).map(|(_, weights)| weights))
+fn recorded<'a>(history: &'a [Revision], route: &Route) -> Option<&'a Labelled> {
+    let of =
+        |revision: &'a Revision| revision.routes.iter().find(|(id, _)| revision.is_of(id, route)).map(|(_, weights)| weights);
+    history.iter().rev().find_map(of)
 }
 
 /// Whether the weights of a route are other than the last recorded change left them.
-pub fn drifted(history: &[Revision], route: RouteId, now: &Labelled) -> bool {
+pub fn drifted(history: &[Revision], route: &Route) -> bool {
     recorded(history, route).is_some_and(|then| {
-        let now: BTreeMap<_, _> = now.iter().cloned().collect();
+        let now: BTreeMap<_, _> = route.weights().into_iter().collect();
         then.iter().any(|(label, weight)| now.get(label) != Some(weight))
     })
 }
@@ -195,6 +207,7 @@ mod by_route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn revision(revision: u32, blue: u32) -> Revision {
         Revision {
@@ -203,6 +216,7 @@ mod tests {
             by: "ci".into(),
             verb: "shift".into(),
             routes: vec![("http[1]".into(), vec![("blue".into(), blue), ("green".into(), 100 - blue)])],
+            only: BTreeMap::new(),
             reason: None,
         }
     }
@@ -227,13 +241,17 @@ mod tests {
 
     #[test]
     fn drift_is_a_weight_that_nobody_recorded() {
-        use crate::core::route::Protocol;
-        let id = RouteId { protocol: Protocol::Http, index: 1 };
+        let route = |blue: u32, matches: Value| {
+            let to = |subset: &str, weight: u32| json!({"destination": {"host": "a", "subset": subset}, "weight": weight});
+            let route = json!({"match": matches, "route": [to("blue", blue), to("green", 100 - blue)]});
+            crate::core::route::read(&json!({"http": [{}, route]})).remove(1)
+        };
         let history = [revision(1, 100), revision(2, 80)];
-        let now = |blue: u32| vec![("blue".to_owned(), blue), ("green".to_owned(), 100 - blue)];
-        assert!(!drifted(&history, id, &now(80)));
-        assert!(drifted(&history, id, &now(50)));
-        assert!(!drifted(&[], id, &now(50)));
+        assert!(!drifted(&history, &route(80, json!(null))));
+        assert!(drifted(&history, &route(50, json!(null))));
+        assert!(!drifted(&[], &route(50, json!(null))));
+        // Another route stands where the recorded one stood.
+        assert!(!drifted(&history, &route(50, json!([{"uri": {"prefix": "/x"}}]))));
     }
 
     #[test]

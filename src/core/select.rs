@@ -1,8 +1,10 @@
 //! Which routes a request for weights means. Zero is an error that lists what was seen; several that differ are an error
 //! that lists them; several that stand alike are moved together.
 
+use super::host;
 use super::object::Object;
 use super::route::{Action, Protocol, Route};
+use super::shell;
 use super::suggest;
 use super::weight::Weights;
 use crate::error::{Error, Result};
@@ -52,6 +54,17 @@ impl std::str::FromStr for RoutePick {
             }
         }
         Ok(RoutePick::Name(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for RoutePick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RoutePick::All => f.write_str("all"),
+            RoutePick::Index(None, index) => write!(f, "{index}"),
+            RoutePick::Index(Some(protocol), index) => write!(f, "{}[{index}]", protocol.key()),
+            RoutePick::Name(name) => f.write_str(name),
+        }
     }
 }
 
@@ -136,21 +149,32 @@ fn extensible<'a>(service: &'a Service, pairs: &[(String, u32)]) -> Vec<Chosen<'
 /// Several routes are one choice only where they hold the same destinations with the same weights, or where the user
 /// said `--route all`: people keep such routes in step (one for each path), and would leave them so.
 pub fn alike<'a>(service: &Service, picked: Vec<Chosen<'a>>, pick: Option<&RoutePick>) -> Result<Vec<Chosen<'a>>> {
-    let first = picked[0].route.weights();
-    if pick == Some(&RoutePick::All) || picked.iter().all(|chosen| chosen.route.weights() == first) {
+    // By host and subset: `blue` of one service is not `blue` of another.
+    let split = |chosen: &Chosen<'_>| -> Vec<(String, Option<String>, u32)> {
+        let namespace = &service.objects[chosen.object].namespace;
+        let to = chosen.route.destinations().iter();
+        to.map(|to| (host::resolve(&to.host, namespace), to.subset.clone(), to.weight.value())).collect()
+    };
+    let first = split(&picked[0]);
+    if pick == Some(&RoutePick::All) || picked.iter().all(|chosen| split(chosen) == first) {
         return Ok(picked);
     }
     let mut message = format!("`{}` has {} routes that this could mean:", service.name, picked.len());
     for chosen in &picked {
         message += &format!("\n  {}", describe(service, *chosen));
     }
-    let example = picked[0].route;
-    let by_name = picked.iter().filter(|chosen| chosen.route.name == example.name).count() == 1;
-    let flag = match &example.name {
-        Some(name) if by_name => name.clone(),
-        _ => example.id.to_string(),
+    let example = picked[0];
+    let chosen_by = |pick: &RoutePick| picked.iter().filter(|chosen| pick.fits(chosen.route)).count() == 1;
+    let names = [example.route.name.clone().unwrap_or_default(), example.route.id.to_string()];
+    let flag = names.iter().find(|name| name.parse().is_ok_and(|pick| chosen_by(&pick)));
+    let choose = match flag {
+        Some(flag) => format!("choose with `--route {}`", shell::quoted(flag)),
+        None => {
+            let object = &service.objects[example.object];
+            format!("name one object, as in `vs/{} -n {}`", object.name, object.namespace)
+        }
     };
-    Err(Error::usage(message).hint(format!("choose with `--route {flag}`, or take all with `--route all`")))
+    Err(Error::usage(message).hint(format!("{choose}, or take all with `--route all`")))
 }
 
 /// One line about a route: place, name, condition, weights or why it has none.
@@ -173,7 +197,8 @@ pub fn describe(service: &Service, chosen: Chosen<'_>) -> String {
     if let Some(condition) = &route.condition {
         line += &format!(" (only {condition})");
     }
-    line
+    // Names come from other people: none of them begins a line of its own.
+    line.replace('\n', "\\n")
 }
 
 fn seen(service: &Service) -> String {
@@ -213,8 +238,13 @@ fn wrong_count(service: &Service, splits: &[Chosen<'_>], values: &[u32]) -> Erro
     let beyond = values.get(labels.len()..).is_some_and(|rest| rest.iter().all(|&weight| weight == 0));
     let named: Vec<String> = labels.iter().zip(values).map(|(label, weight)| format!("{label}={weight}")).collect();
     match beyond {
-        true => error.hint(format!("name them: `tidegate shift {} --weights {}`", service.typed, named.join(","))),
-        false => error.hint(format!("name those that share the traffic: `--weights {}=80,{}=20`", labels[0], labels[1])),
+        true => {
+            error.hint(format!("name them: `tidegate shift {} --weights {}`", service.typed, shell::quoted(&named.join(","))))
+        }
+        false => error.hint(format!(
+            "name those that share the traffic: `--weights {}`",
+            shell::quoted(&format!("{}=80,{}=20", labels[0], labels[1]))
+        )),
     }
 }
 
@@ -253,7 +283,7 @@ fn no_such_destination(service: &Service, pairs: &[(String, u32)]) -> Error {
         .unwrap_or_default();
     match corrected.is_empty() {
         true => error,
-        false => error.hint(format!("`tidegate shift {} --weights {}`", service.typed, corrected.join(","))),
+        false => error.hint(format!("`tidegate shift {} --weights {}`", service.typed, shell::quoted(&corrected.join(",")))),
     }
 }
 

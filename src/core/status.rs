@@ -173,7 +173,7 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
                 name: route.name.clone(),
                 only: route.condition.clone(),
                 reachable: route.reachable,
-                drifted: release::drifted(&object.history, route.id, &route.weights()),
+                drifted: release::drifted(&object.history, route),
                 destinations: destinations.collect(),
                 action,
             }

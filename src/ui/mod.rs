@@ -178,6 +178,23 @@ impl Ui {
         self.closed.get()
     }
 
+    /// Ends when the reader of stdout has gone, as `head` goes after its lines; never where that cannot be told.
+    pub async fn reader_gone(&self) {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsFd as _;
+            let out = std::io::stdout().as_fd().try_clone_to_owned();
+            // Only listened to: it stays as it is, for everybody who writes to it.
+            let out = out.and_then(tokio::net::unix::pipe::Sender::from_owned_fd_unchecked);
+            if let Ok(out) = out
+                && out.ready(tokio::io::Interest::ERROR).await.is_ok()
+            {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Whether some of the answer could not be written, for another reason than a reader who has gone.
     pub fn lost_output(&self) -> bool {
         self.failed.get()

@@ -1,6 +1,6 @@
 //! How a change is told: the plan before, the diff, one line an object after.
 
-use super::text::printable;
+use super::text::one_line;
 use super::{BOLD, DIM, GREEN, RED};
 use crate::core::plan::{Change, Move};
 use crate::core::release::Labelled;
@@ -31,7 +31,7 @@ pub fn results(lines: &[Line<'_>]) -> String {
             None => line.word.to_owned(),
         };
         let colon = if line.rest.is_empty() { "" } else { ": " };
-        let _ = writeln!(text, "{:width$} {word}{colon}{}", line.title, printable(&line.rest));
+        let _ = writeln!(text, "{:width$} {word}{colon}{}", line.title, one_line(&line.rest));
     }
     text
 }
@@ -129,16 +129,16 @@ pub fn plan<'a>(
         rows.iter().filter(|row| row.moves).filter_map(|row| row.cells.get(column)).map(String::len).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(cell).collect();
-    let mut text = format!("{}\n", printable(place));
+    let mut text = format!("{}\n", one_line(place));
     let mut last = String::new();
     for row in &rows {
         let name = if row.service == last { "" } else { row.service.as_str() };
-        let _ = write!(text, "  {:names$}  {:routes$}  ", printable(name), row.route);
+        let _ = write!(text, "  {:names$}  {:routes$}  ", one_line(name), row.route);
         let padded: Vec<String> = row
             .cells
             .iter()
             .enumerate()
-            .map(|(column, cell)| format!("{:width$}", printable(cell), width = widths.get(column).copied().unwrap_or(0)))
+            .map(|(column, cell)| format!("{:width$}", one_line(cell), width = widths.get(column).copied().unwrap_or(0)))
             .collect();
         let cells = padded.join("   ");
         let line = if row.note.is_empty() { cells.trim_end().to_owned() } else { format!("{cells}   {}", row.note) };
@@ -160,7 +160,7 @@ pub fn diff(service: &Service, change: &Change) -> String {
         let _ = writeln!(text, "--- {title} (live)\n+++ {title} (planned)");
         for (label, before, after) in pairs(one) {
             let added = one.added.as_deref() == Some(label);
-            let label = printable(label);
+            let label = one_line(label);
             let _ = match added {
                 true => writeln!(text, "{GREEN}+{label}: {after}{GREEN:#}"),
                 false if before == after => writeln!(text, " {label}: {after}"),

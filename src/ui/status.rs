@@ -1,6 +1,6 @@
 //! The tables of `status` and `history`, and the screen that `--watch` redraws.
 
-use super::text::printable;
+use super::text::one_line;
 use super::time::age;
 use super::{Ui, YELLOW};
 use crate::core::release::{Labelled, Revision};
@@ -168,7 +168,7 @@ pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
 fn table(rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| one_line(cell))));
     table
 }
 
@@ -199,9 +199,9 @@ pub fn summary(services: &[&ServiceStatus], screen: Screen) -> String {
     for service in services.iter().filter(|service| service.routes.iter().any(|route| route.drifted)).take(5) {
         let by = service.changed.as_ref().map_or_else(String::new, |changed| {
             let at = if screen.terminal { format!("{} ago", age(&changed.at, screen.now)) } else { format!("at {}", changed.at) };
-            format!(" by {} {at}", printable(&changed.by))
+            format!(" by {} {at}", one_line(&changed.by))
         });
-        let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", printable(&service.name));
+        let _ = write!(text, "\n{YELLOW}{}{YELLOW:#} was changed outside of its release{by}", one_line(&service.name));
     }
     text + "\n"
 }

@@ -9,6 +9,11 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// As [`printable`], on one line: a name must not look like a line of ours.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
 /// A value as one JSON document or as YAML, with a final newline.
 pub fn data(value: &impl Serialize, yaml: bool) -> String {
     match yaml {
@@ -22,5 +27,6 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(super::printable("a\u{1b}[31mb\nc\r"), "a\\u{1b}[31mb\nc\\r");
+        assert_eq!(super::one_line("a\u{1b}[31mb\nc\r"), "a\\u{1b}[31mb\\nc\\r");
     }
 }

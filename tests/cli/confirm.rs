@@ -216,3 +216,14 @@ fn a_protected_namespace_asks_for_a_plain_shift_too() {
     "#]]
     .assert_eq(&pty::plain(&screen));
 }
+
+#[test]
+fn the_question_names_what_changes() {
+    let sandbox = Sandbox::new();
+    tidegate("promote product-vs -n hands-on --yes").on(&sandbox).succeeds();
+    let mut terminal = tidegate("promote product-vs review-vs -n hands-on --to new").on(&sandbox).on_a_terminal();
+    terminal.await_text("[y/N]");
+    terminal.press("n\n");
+    let (screen, _) = terminal.end();
+    assert!(screen.contains("Promote review-vs? [y/N]"), "{screen}");
+}

@@ -460,3 +460,16 @@ fn a_group_does_not_claim_to_stand_as_before_where_that_is_not_known() {
     assert!(outcome.stderr.contains("what stands is not known of all of them"), "{outcome}");
     assert!(outcome.stderr.contains("`tidegate rollback product -n hands-on`"), "{outcome}");
 }
+
+#[test]
+fn a_context_whose_namespace_is_no_name_asks_nobody() {
+    let run = tidegate("status");
+    let path = run.home().join("config");
+    let text = stub::kubeconfig("http://127.0.0.1:1", "token: t").replace("namespace: shop", "namespace: a/../b");
+    std::fs::write(&path, text).expect("written");
+    run.with(path).shows(expect![[r#"
+        ------- stderr -------
+        error: the context `stub` has the namespace `a/../b`, which is not the name of one
+        [exit status: 2]
+    "#]]);
+}

@@ -145,3 +145,13 @@ fn a_diff_shows_the_weights() {
     "#]]);
     assert_eq!(sandbox.weights(NS, "carts", 0), [80, 20]);
 }
+
+#[test]
+fn a_diff_beside_an_answer_for_machines_is_a_message() {
+    let sandbox = Sandbox::new();
+    for line in ["shift carts --weights 80/20 --diff --dry-run -o json", "shift carts --weights 80/20 --diff -o json"] {
+        let output = tidegate(line).on(&sandbox).succeeds();
+        serde_json::from_str::<serde_json::Value>(&output.raw).expect("one document");
+        assert!(output.stderr.contains("+green: 20"), "{output}");
+    }
+}

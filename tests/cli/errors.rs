@@ -113,11 +113,11 @@ fn each_refusal_of_a_patch() {
         [exit status: 7]
         # 500@patch
         ------- stderr -------
-        Error from server (InternalError): Internal error occurred: an injected fault
+        Error from server (InternalError): Internal error occurred: an injected fault; it was not carried out
         [exit status: 1]
         # 503@patch
         ------- stderr -------
-        Error from server (ServiceUnavailable): the server is currently unable to handle the request
+        Error from server (ServiceUnavailable): the server is currently unable to handle the request; it was not carried out
         [exit status: 7]
         # 504@patch
         ------- stderr -------
@@ -279,4 +279,58 @@ fn a_rollback_outlives_a_webhook_that_is_away() {
         the API server cannot reach the admission webhook validation.istio.io (is istiod down?); nothing was written; trying again for 59 s
     "#]].assert_eq(&run::finish(child).to_string());
     assert_eq!(sandbox.weights(NS, "carts", 0), [100, 0]);
+}
+
+#[test]
+fn a_success_that_is_no_object_is_none() {
+    for body in ["[]", "{}", r#"{"error":"please log in"}"#, "", "null"] {
+        let cluster = Stub::new(move |request| match request.method.as_str() {
+            "PATCH" => Answer::With(200, "Content-Type: application/json\r\n", body.into()),
+            _ => stub::mesh(request, "v1"),
+        });
+        let output = tidegate("shift carts --weights 80/20 --no-preflight").with(cluster.kubeconfig()).run();
+        assert_eq!((output.status, output.stdout.as_str()), (Some(7), ""), "{body}: {output}");
+        assert!(output.stderr.contains("what answers is not a Kubernetes API server"), "{output}");
+        assert!(output.stderr.contains("it was not carried out"), "{output}");
+    }
+}
+
+#[test]
+fn a_failure_behind_the_server_is_looked_into() {
+    for (code, after) in [(500, 20), (502, 20), (503, 20), (500, 0), (502, 0), (503, 0)] {
+        let patched = std::sync::atomic::AtomicBool::new(false);
+        // What was carried out although the answer says otherwise is read afterwards.
+        let kept = std::sync::Mutex::new(None::<serde_json::Value>);
+        let cluster = Stub::new(move |request| {
+            if request.method == "PATCH" {
+                let document = serde_json::from_slice(&request.body).expect("a patch");
+                let document = tidegate::core::patch::Patch::from_json(&document).expect("a patch");
+                let Answer::With(_, _, text) = stub::mesh(&stub::Request { method: "GET".into(), ..request.clone() }, "v1")
+                else {
+                    unreachable!("it answers")
+                };
+                let object: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                if after > 0 && !patched.swap(true, Ordering::Relaxed) {
+                    *kept.lock().expect("not poisoned") = document.applied(&object);
+                }
+                return stub::status(code, "ServerError", "it broke in the middle");
+            }
+            let path = request.target.split('?').next().unwrap_or_default();
+            match kept.lock().expect("not poisoned").as_ref().filter(|_| path.ends_with("virtualservices/carts")) {
+                Some(object) => Answer::json(200, object),
+                None => stub::mesh(request, "v1"),
+            }
+        });
+        let output = tidegate("shift carts --weights 80/20 --no-preflight").with(cluster.kubeconfig()).run();
+        match after {
+            0 => {
+                assert_eq!(output.status, Some(if code == 500 { 1 } else { 7 }), "{output}");
+                assert!(output.stderr.contains("it broke in the middle; it was not carried out"), "{output}");
+            }
+            _ => assert_eq!(
+                output.to_string(),
+                "virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20\n"
+            ),
+        }
+    }
 }

@@ -114,7 +114,7 @@ fn a_refusal_of_two_is_told_in_full() {
     let sandbox = Sandbox::with_faults(&["500@patch:4"]);
     tidegate("shift product review -n hands-on --weights old=0,new=100").on(&sandbox).shows(expect![[r#"
         virtualservice.networking.istio.io/product-vs  shifted: old 100 -> 0, new 0 -> 100
-        virtualservice.networking.istio.io/review-vs   refused: Error from server (InternalError): Internal error occurred: an injected fault
+        virtualservice.networking.istio.io/review-vs   refused: Error from server (InternalError): Internal error occurred: an injected fault; it was not carried out
         virtualservice.networking.istio.io/product-vs  undone: old 0 -> 100, new 100 -> 0
         ------- stderr -------
         error: 1 of 2 objects refused the change; all of them stand as they did before
@@ -137,7 +137,7 @@ fn what_cannot_be_undone_is_said() {
     let sandbox = Sandbox::with_faults(&["500@patch:4", "500@patch:5"]);
     tidegate("shift product review -n hands-on --weights old=0,new=100").on(&sandbox).shows(expect![[r#"
         virtualservice.networking.istio.io/product-vs  shifted: old 100 -> 0, new 0 -> 100
-        virtualservice.networking.istio.io/review-vs   refused: Error from server (InternalError): Internal error occurred: an injected fault
+        virtualservice.networking.istio.io/review-vs   refused: Error from server (InternalError): Internal error occurred: an injected fault; it was not carried out
         virtualservice.networking.istio.io/product-vs  not undone: Error from server (InternalError): Internal error occurred: an injected fault
         ------- stderr -------
         error: 1 of 2 objects refused the change; not all could be put back

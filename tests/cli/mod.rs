@@ -20,6 +20,7 @@ mod history;
 mod interrupt;
 mod lint;
 mod output;
+mod pasted;
 mod preflight;
 mod project;
 mod promote;

@@ -131,7 +131,7 @@ fn a_refused_group_is_reported_in_json() {
             "namespace": "hands-on",
             "name": "review-vs",
             "result": "refused",
-            "error": "Error from server (InternalError): Internal error occurred: an injected fault",
+            "error": "Error from server (InternalError): Internal error occurred: an injected fault; it was not carried out",
             "routes": [
               {
                 "route": "http[1]",
@@ -236,6 +236,9 @@ fn a_full_disk_is_said_though_the_change_stands() {
     assert_eq!(output.status, Some(1), "{output}");
     assert_eq!(sandbox.weights(NS, "carts", 0), [80, 20]);
     expect![[r#"
+        ------- stderr -------
+        error: the answer could not be written; carts was changed
+        hint: look: `tidegate status vs/carts -n sockshop-production`; undo: `tidegate rollback vs/carts -n sockshop-production`
         [exit status: 1]
     "#]]
     .assert_eq(&output.to_string());

@@ -89,7 +89,7 @@ fn a_third_destination_keeps_its_share() {
     tidegate("promote carts -n shop --to green --no-preflight").on(&sandbox).shows(expect![[r#"
         ------- stderr -------
         error: blue, beta share the traffic of `carts` beside green: which of them is to lose it?
-        hint: name all weights: `tidegate shift carts -n shop --weights green=100,…=0`
+        hint: name all weights: `tidegate shift carts -n shop --weights blue=0,green=100,beta=0`
         [exit status: 2]
     "#]]);
 }

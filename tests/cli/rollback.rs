@@ -182,3 +182,17 @@ fn shifting_back_by_hand_ends_the_release() {
         1 service
     "#]]);
 }
+
+#[test]
+fn idle_routes_of_one_object_are_one_service() {
+    let sandbox = Sandbox::empty();
+    let to = json!([
+        {"destination": {"host": "carts", "subset": "blue"}, "weight": 100},
+        {"destination": {"host": "carts", "subset": "green"}, "weight": 0},
+    ]);
+    let spec = json!({"hosts": ["two"], "http": [{"match": [{"uri": {"prefix": "/a"}}], "route": to}, {"route": to}]});
+    virtual_service(&sandbox, "two", spec);
+    tidegate("rollback two -n shop").on(&sandbox).shows(expect![[r#"
+        virtualservice.networking.istio.io/two rolled back (no change): blue 100, green 0 (in 2 routes)
+    "#]]);
+}

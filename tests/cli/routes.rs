@@ -199,3 +199,50 @@ fn a_delegate_that_is_missing_is_said() {
         [exit status: 5]
     "#]]);
 }
+
+#[test]
+fn a_delegate_that_is_gone_blocks_no_way_back() {
+    let sandbox = Sandbox::empty();
+    let spec = json!({"hosts": ["e.example.com"], "gateways": ["edge"], "http": [
+        {"match": [{"uri": {"prefix": "/carts"}}], "delegate": {"name": "gone"}},
+        {"route": [to("blue", 100), to("green", 0)]},
+    ]});
+    virtual_service(&sandbox, "edge", spec);
+    virtual_service(&sandbox, "gone", json!({"http": [{"route": [to("v1", 100), to("v2", 0)]}]}));
+    tidegate("shift edge -n shop --weights blue=50,green=50 --no-preflight").on(&sandbox).succeeds();
+    sandbox.rest.delete(&sandbox::path("shop", "gone")).ok();
+    tidegate("shift edge -n shop --weights blue=20,green=80 --no-preflight").on(&sandbox).shows(expect![[r#"
+        ------- stderr -------
+        error: virtualservice.networking.istio.io/edge delegates to shop/gone, which does not exist
+        [exit status: 5]
+    "#]]);
+    tidegate("rollback edge -n shop").on(&sandbox).shows(expect![[r#"
+        virtualservice.networking.istio.io/edge rolled back: blue 50 -> 100, green 50 -> 0
+        ------- stderr -------
+        warning: virtualservice.networking.istio.io/edge delegates to shop/gone, which does not exist
+    "#]]);
+    let output = tidegate("status edge -n shop").on(&sandbox).succeeds();
+    assert!(output.stdout.contains("blue ") && output.stderr.starts_with("warning: "), "{output}");
+}
+
+#[test]
+fn each_object_has_revisions_of_its_own() {
+    let sandbox = Sandbox::empty();
+    let spec = json!({"hosts": ["e.example.com"], "gateways": ["edge"], "http": [
+        {"match": [{"uri": {"prefix": "/carts"}}], "delegate": {"name": "part"}},
+        {"route": [to("blue", 100), to("green", 0)]},
+    ]});
+    virtual_service(&sandbox, "edge", spec);
+    virtual_service(&sandbox, "part", json!({"http": [{"route": [to("v1", 100), to("v2", 0)]}]}));
+    tidegate("shift edge -n shop --weights blue=50,green=50 --no-preflight").on(&sandbox).succeeds();
+    tidegate("rollback vs/part -n shop --to v2").on(&sandbox).succeeds();
+    tidegate("rollback edge -n shop --to-revision 2").on(&sandbox).shows(expect![[r#"
+        ------- stderr -------
+        error: several objects of `edge` have a revision 2, each its own
+        hint: name the delegate, as in `vs/part -n shop`, or the weights: `tidegate history edge -n shop` has them
+        [exit status: 2]
+    "#]]);
+    tidegate("rollback vs/part -n shop --to-revision 1").on(&sandbox).succeeds();
+    let output = tidegate("history edge -n shop -o json").on(&sandbox).succeeds();
+    assert!(output.stdout.contains(r#""object": "virtualservice.networking.istio.io/part""#), "{output}");
+}

@@ -128,3 +128,28 @@ fn several_objects_for_one_host_must_be_chosen_from() {
         warning: in the mesh this has no effect: virtualservice.networking.istio.io/first is older and routes for the same host; only the oldest counts (IST0109)
     "#]]);
 }
+
+#[test]
+fn an_empty_selector_is_not_everything() {
+    let sandbox = Sandbox::new();
+    let requests = sandbox.requests_of(|| {
+        tidegate("shift --weights 50/50 -l").arg("").on(&sandbox).shows(expect![[r#"
+            ------- stderr -------
+            error: the selector is empty: `--all` means every service of the namespace
+            [exit status: 2]
+        "#]]);
+    });
+    assert_eq!(requests, "");
+}
+
+#[test]
+fn nothing_selected_is_nothing_to_change() {
+    let sandbox = Sandbox::new();
+    tidegate("shift --weights 50/50 -l app=none -o json --error-unchanged").on(&sandbox).shows(expect![[r#"
+        []
+        ------- stderr -------
+        No resources found in sockshop-production namespace.
+        error: nothing to change (--error-unchanged)
+        [exit status: 3]
+    "#]]);
+}

@@ -411,9 +411,7 @@ fn a_reader_who_has_seen_enough_ends_the_watch() {
     run.prepare(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("bash runs");
-    // The watch notices at its next line.
-    eventually("the first table was written", || sandbox.requests().contains("watch=true").then_some(()));
-    tidegate("shift carts --weights 80/20").on(&sandbox).succeeds();
+    // Without another change there is no other line at which it could notice.
     let output = run::finish(child);
     assert_eq!(output.stderr, "");
     assert!(output.stdout.starts_with("NAME      ROUTE"), "{output}");
@@ -432,4 +430,21 @@ fn watching_on_a_terminal_draws_over_itself() {
     assert_eq!(status, Some(130), "{screen}");
     // Up over header, two rows and the summary, and clear.
     assert!(screen.contains("\u{1b}[4A\u{1b}[J"), "{screen:?}");
+}
+
+#[test]
+fn a_name_is_looked_for_in_all_namespaces() {
+    let sandbox = Sandbox::new();
+    sandbox.rest.post("/api/v1/namespaces", &json!({"metadata": {"name": "shop"}})).ok();
+    split(&sandbox, "carts", &[("blue", json!(100)), ("green", json!(0))]);
+    let output = tidegate("status carts -A -n hands-on").on(&sandbox).succeeds();
+    for namespace in ["shop ", "sockshop-production "] {
+        assert!(output.stdout.lines().any(|line| line.starts_with(namespace)), "{output}");
+    }
+    assert!(!output.stdout.contains("orders"), "{output}");
+    tidegate("status carts nothing -A").on(&sandbox).shows(expect![[r#"
+        ------- stderr -------
+        error: no virtual service for `nothing` in any namespace
+        [exit status: 5]
+    "#]]);
 }

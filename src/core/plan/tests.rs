@@ -124,6 +124,19 @@ fn destinations_that_are_not_named_keep_their_share() {
 }
 
 #[test]
+fn one_destination_alone_is_not_moved_in_vain() {
+    let raw = object(split(&[("blue", 50), ("green", 50)]));
+    let error = shift_to(&raw, "green=100").expect_err("nothing would move");
+    assert_eq!(error.kind, Kind::Usage);
+    assert_eq!(error.hints, ["name them all: `tidegate shift carts -n shop --weights blue=0,green=100`"]);
+    // It has everything already.
+    assert_eq!(
+        weights(&shifted(&object(split(&[("blue", 0), ("green", 100)])), "green=100")),
+        named(&[("blue", 0), ("green", 100)])
+    );
+}
+
+#[test]
 fn a_single_destination_gets_a_neighbour_cloned_from_it() {
     let mut entry = to("v1", None);
     entry["destination"]["port"] = json!({"number": 8080});
@@ -203,6 +216,122 @@ fn rollback_holds_whatever_happened_to_the_weights() {
     now["spec"]["http"] = json!([{"route": [to("red", Some(json!(50))), to("white", Some(json!(50)))]}]);
     let error = plan(&service(now), &Intent::Rollback, None, &author()).expect_err("no way back");
     assert_eq!(error.kind, Kind::Conflict);
+}
+
+/// A route for some requests only.
+fn only(path: &str, host: &str, weights: [u32; 2]) -> Value {
+    let to = |subset: &str, weight: u32| json!({"destination": {"host": host, "subset": subset}, "weight": weight});
+    json!({"match": [{"uri": {"prefix": path}}], "route": [to("blue", weights[0]), to("green", weights[1])]})
+}
+
+fn all_weights(raw: &Value) -> Vec<Vec<u32>> {
+    let routes = Object::read(raw.clone()).routes;
+    routes.iter().map(|route| route.weights().into_iter().map(|(_, weight)| weight).collect()).collect()
+}
+
+#[test]
+fn the_way_back_tells_routes_with_the_same_destinations_apart() {
+    let mut now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "20/80");
+    // For testers, in front: it holds the same destinations where the release's route stood.
+    let routes = now["spec"]["http"].as_array_mut().expect("routes");
+    routes.insert(0, only("/test", "carts", [50, 50]));
+    let back = after(&now, &Intent::Rollback);
+    assert_eq!(all_weights(&back), [[50, 50], [100, 0]]);
+    assert_eq!(after(&back, &Intent::Rollback), back);
+    let promoted = after(&now, &Intent::Promote(None));
+    assert_eq!(all_weights(&promoted), [[50, 50], [0, 100]]);
+    assert_eq!(all_weights(&after(&promoted, &Intent::Rollback)), [[50, 50], [100, 0]]);
+    // A further step belongs to the release, wherever its route stands now.
+    let pick = "http[1]".parse().expect("a route");
+    let intent = Intent::Shift("10/90".parse().expect("weights"));
+    let changes = plan(&service(now.clone()), &intent, Some(&pick), &author()).expect("a plan");
+    let further = changes[0].patch.as_ref().and_then(|patch| patch.applied(&now)).expect("applies");
+    assert_eq!(all_weights(&after(&further, &Intent::Rollback)), [[50, 50], [100, 0]]);
+}
+
+#[test]
+fn the_way_back_never_takes_another_services_route() {
+    let raw = object(json!({"http": [only("/a", "a", [100, 0]), only("/b", "b", [50, 50])]}));
+    let pick = "http[0]".parse().expect("a route");
+    let intent = Intent::Shift("blue=20,green=80".parse().expect("weights"));
+    let changes = plan(&service(raw.clone()), &intent, Some(&pick), &author()).expect("a plan");
+    let mut now = changes[0].patch.as_ref().and_then(|patch| patch.applied(&raw)).expect("applies");
+    now["spec"]["http"].as_array_mut().expect("routes").remove(0);
+    for intent in [Intent::Rollback, Intent::Promote(None)] {
+        let error = plan(&service(now.clone()), &intent, None, &author()).expect_err("no way back");
+        assert_eq!(error.kind, Kind::Conflict, "{error:?}");
+    }
+}
+
+#[test]
+fn routes_of_different_services_are_not_one_choice() {
+    let raw = object(json!({"http": [only("/a", "a", [100, 0]), only("/b", "b", [100, 0])]}));
+    for weights in ["80/20", "blue=80,green=20"] {
+        let error = shift_to(&raw, weights).expect_err("two services");
+        assert_eq!(error.kind, Kind::Usage, "{error:?}");
+    }
+    let same = object(json!({"http": [only("/a", "a", [100, 0]), only("/b", "a", [100, 0])]}));
+    assert_eq!(all_weights(&shifted(&same, "80/20")), [[80, 20], [80, 20]]);
+}
+
+#[test]
+fn a_part_of_a_release_is_not_promoted_as_the_whole() {
+    let raw = object(json!({"http": [only("/a", "a", [100, 0]), only("/b", "a", [100, 0])]}));
+    let now = shifted(&raw, "80/20");
+    let pick = "http[0]".parse().expect("a route");
+    let error = plan(&service(now.clone()), &Intent::Promote(None), Some(&pick), &author()).expect_err("a part");
+    assert_eq!(error.kind, Kind::Usage, "{error:?}");
+    assert!(error.hints[0].contains("promote carts -n shop --to green --route 'http[0]'"), "{error:?}");
+    let all = plan(&service(now.clone()), &Intent::Promote(None), Some(&RoutePick::All), &author()).expect("a plan");
+    assert_eq!(all[0].moves.len(), 2);
+}
+
+#[test]
+fn a_revision_finds_its_route_by_the_requests_it_takes() {
+    let mut now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "80/20");
+    now = shifted(&now, "50/50");
+    now["spec"]["http"].as_array_mut().expect("routes").insert(0, only("/test", "carts", [0, 100]));
+    let back = after(&now, &Intent::RollbackRevision(2));
+    assert_eq!(all_weights(&back), [[0, 100], [80, 20]]);
+    // Only the route for testers is left.
+    now["spec"]["http"].as_array_mut().expect("routes").remove(1);
+    let error = plan(&service(now), &Intent::RollbackRevision(2), None, &author()).expect_err("another route");
+    assert_eq!(error.kind, Kind::Conflict, "{error:?}");
+}
+
+#[test]
+fn a_way_back_that_cannot_be_kept_is_refused() {
+    let routes: Vec<Value> = (0..900).map(|number| only(&format!("/{number}"), "a", [100, 0])).collect();
+    let error = shift_to(&object(json!({"http": routes})), "80/20").expect_err("too large");
+    assert_eq!(error.kind, Kind::Usage);
+    assert!(error.message.contains("annotations") && error.hints[0].contains("--route"), "{error:?}");
+}
+
+#[test]
+fn a_damaged_way_back_is_never_taken() {
+    let now = shifted(&object(split(&[("blue", 100), ("green", 0)])), "20/80");
+    let record: Value =
+        serde_json::from_str(now["metadata"]["annotations"]["tidegate/release"].as_str().expect("a record")).expect("JSON");
+    let weight = record["undo"].as_array().and_then(|undo| undo.iter().position(|one| one["op"] == "add")).expect("a weight");
+    let damages: [fn(&mut Value, usize); 6] = [
+        |record, _| record["undo"] = json!([]),
+        |record, _| record["undo"] = json!(null),
+        |record, _| (record["undo"], record["before"]) = (json!([]), json!({})),
+        |record, _| record["before"] = json!({}),
+        |record, weight| record["undo"][weight]["value"] = json!(7),
+        |record, _| record["undo"].as_array_mut().expect("a list").push(json!({"op": "remove", "path": "/spec/hosts"})),
+    ];
+    for damage in damages {
+        let (mut record, mut now) = (record.clone(), now.clone());
+        damage(&mut record, weight);
+        now["metadata"]["annotations"]["tidegate/release"] = json!(record.to_string());
+        let error = plan(&service(now.clone()), &Intent::Rollback, None, &author()).expect_err("damaged");
+        assert!(error.message.contains("cannot be read"), "{error:?}");
+        assert!(error.hints[0].contains("--to NAME"), "{error:?}");
+        // Another step does not build on it.
+        let further = shifted(&now, "10/90");
+        assert_eq!(weights(&after(&further, &Intent::Rollback)), named(&[("blue", 20), ("green", 80)]));
+    }
 }
 
 #[test]
