@@ -1,4 +1,5 @@
-//! How the program that is shipped is linked, on Linux: smaller than it would be, and with less to do at its start.
+//! What the program says of where it comes from; and how what is shipped is linked, on Linux: smaller than it would be, and
+//! with less to do at its start.
 //!
 //! - A panic ends the process (`panic = "abort"`), nothing is unwound: the tables for it, a fourteenth of the program, are
 //!   left out.
@@ -47,6 +48,9 @@ const SELDOM: [&str; 22] = [
 
 fn main() -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=src/build.rs");
+    if let Some(commit) = commit() {
+        println!("cargo:rustc-env=TIDEGATE_COMMIT={commit}");
+    }
     let is = |name: &str, value: &str| var(name).is_ok_and(|found| found == value);
     // Linkers that somebody chose may read no scripts: gold and mold do not.
     let chosen = var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"));
@@ -69,6 +73,19 @@ fn main() -> std::io::Result<()> {
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
     }
     Ok(())
+}
+
+/// The commit that is built, where this is a clone; sources that were unpacked into somebody else's have none.
+fn commit() -> Option<String> {
+    Path::new(".git").exists().then_some(())?;
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+    };
+    // Changes with each commit.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists())?;
+    println!("cargo:rerun-if-changed={log}");
+    git(&["rev-parse", "HEAD"])
 }
 
 /// A section for the functions of these modules, which have one each until they are linked.

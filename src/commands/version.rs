@@ -10,6 +10,9 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 struct Versions {
     client: &'static str,
+    /// What it was built from; unknown outside of a clone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<String>,
 }
@@ -30,7 +33,7 @@ pub async fn with_server(context: &Context, format: Format) -> Result<()> {
 }
 
 fn print(ui: &Ui, format: Format, server: Option<String>) {
-    let versions = Versions { client: env!("CARGO_PKG_VERSION"), server };
+    let versions = Versions { client: env!("CARGO_PKG_VERSION"), commit: option_env!("TIDEGATE_COMMIT"), server };
     match format {
         Format::Json | Format::Yaml => ui.answer(&data(&versions, format == Format::Yaml)),
         _ => {

@@ -276,6 +276,18 @@ fn names_of_others_do_not_command_the_terminal() {
     }
 }
 
+/// What is checked out, where this is a clone that keeps a log of it.
+fn commit() -> Option<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").current_dir(root).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    root.join(".git").exists().then_some(())?;
+    root.join(git(&["rev-parse", "--git-path", "logs/HEAD"])?).exists().then_some(())?;
+    git(&["rev-parse", "HEAD"])
+}
+
 #[test]
 fn versions() {
     let sandbox = Sandbox::new();
@@ -287,6 +299,7 @@ fn versions() {
     let output = tidegate("version -o json").on(&sandbox).succeeds();
     let document: serde_json::Value = serde_json::from_str(&output.raw).expect("JSON");
     assert_eq!(document["client"], version);
+    assert_eq!(document["commit"].as_str(), commit().as_deref(), "{output}");
     assert!(document["server"].as_str().is_some_and(|server| server.starts_with("v1.")), "{output}");
     // A machine without a cluster has a version, too.
     assert_eq!(tidegate("version").run().to_string(), format!("tidegate {version}\n"));
