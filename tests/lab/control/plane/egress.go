@@ -7,11 +7,16 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"time"
 )
+
+// On a busy machine the API server says that a pod is ready some time before it is known here.
+const patience = 10 * time.Second
 
 // tunnel answers the API server's CONNECT requests: it reaches pods through here, as it does where it is not on the
 // cluster's network. A pod's address leads to the pod's server, whatever the port; one of this machine is dialled as it
-// is. Any other is of a pod that is not known yet or no more: out there, somebody else might answer to it.
+// is. Any other is of a pod that is not known yet, and is waited for, or no more: out there, somebody else might answer to
+// it.
 func tunnel(listener net.Listener, all *backends) {
 	for {
 		connection, err := listener.Accept()
@@ -49,11 +54,15 @@ func (all *backends) dial(address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if own, ok := all.at(host); ok {
-		return net.Dial("tcp", own)
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return net.Dial("tcp", address)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("no pod has the address %s", host)
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if own, ok := all.at(host); ok {
+			return net.Dial("tcp", own)
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("no pod has the address %s", host)
+		}
 	}
-	return net.Dial("tcp", address)
 }
