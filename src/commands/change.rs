@@ -57,9 +57,12 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         // A record says by itself what belongs to it: the way back waits for nobody's delegate.
         let recorded = |service: &Service| service.objects.iter().any(|object| object.release.is_some());
         if matches!(intent, Intent::Rollback) && found.services.iter().all(recorded) {
-            found.unread.drain(..).for_each(|error| ui.warn(&error.message));
+            found.unread.iter().for_each(|error| ui.warn(&error.message));
+            // One that is gone serves nobody; one that may not be read may hold a part of the release.
+            found.unread.retain(|error| error.kind != Kind::NotFound);
+        } else {
+            found = found.whole()?;
         }
-        found = found.whole()?;
         if names.is_empty() {
             only_released(&mut found, &intent);
         }
@@ -126,7 +129,11 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         let late = Error::new(Kind::Timeout, format!("not done within {} s (--timeout)", settings.timeout.as_secs_f64()));
         return Err(super::standing(context, late));
     }
-    report(context, &planned, &write, &intent)
+    report(context, &planned, &write, &intent)?;
+    match found.unread.into_iter().next() {
+        Some(error) => Err(Error { message: format!("not all of the release may be back: {}", error.message), ..error }),
+        None => Ok(()),
+    }
 }
 
 fn author(settings: &Settings, cluster: &Cluster, reason: Option<String>) -> Author {

@@ -200,15 +200,20 @@ fn a_delegate_that_is_missing_is_said() {
     "#]]);
 }
 
+/// `edge` with a route of its own and a delegate.
+fn edge(sandbox: &Sandbox, delegate: &str) {
+    let spec = json!({"hosts": ["e.example.com"], "gateways": ["edge"], "http": [
+        {"match": [{"uri": {"prefix": "/carts"}}], "delegate": {"name": delegate}},
+        {"route": [to("blue", 100), to("green", 0)]},
+    ]});
+    virtual_service(sandbox, "edge", spec);
+    virtual_service(sandbox, delegate, json!({"http": [{"route": [to("v1", 100), to("v2", 0)]}]}));
+}
+
 #[test]
 fn a_delegate_that_is_gone_blocks_no_way_back() {
     let sandbox = Sandbox::empty();
-    let spec = json!({"hosts": ["e.example.com"], "gateways": ["edge"], "http": [
-        {"match": [{"uri": {"prefix": "/carts"}}], "delegate": {"name": "gone"}},
-        {"route": [to("blue", 100), to("green", 0)]},
-    ]});
-    virtual_service(&sandbox, "edge", spec);
-    virtual_service(&sandbox, "gone", json!({"http": [{"route": [to("v1", 100), to("v2", 0)]}]}));
+    edge(&sandbox, "gone");
     tidegate("shift edge -n shop --weights blue=50,green=50 --no-preflight").on(&sandbox).succeeds();
     sandbox.rest.delete(&sandbox::path("shop", "gone")).ok();
     tidegate("shift edge -n shop --weights blue=20,green=80 --no-preflight").on(&sandbox).shows(expect![[r#"
@@ -226,14 +231,21 @@ fn a_delegate_that_is_gone_blocks_no_way_back() {
 }
 
 #[test]
+fn a_delegate_that_may_not_be_read_ends_no_way_back_with_success() {
+    let sandbox = Sandbox::with_faults(&["403@get:4"]);
+    sandbox.rest.post("/api/v1/namespaces", &json!({"metadata": {"name": "shop"}})).ok();
+    edge(&sandbox, "part");
+    tidegate("shift edge -n shop --weights blue=50,green=50 --no-preflight").on(&sandbox).succeeds();
+    let output = tidegate("rollback edge -n shop").on(&sandbox).run();
+    assert_eq!(output.status, Some(4), "{output}");
+    assert!(output.stdout.contains("rolled back: blue 50 -> 100"), "{output}");
+    assert!(output.stderr.contains("error: not all of the release may be back: "), "{output}");
+}
+
+#[test]
 fn each_object_has_revisions_of_its_own() {
     let sandbox = Sandbox::empty();
-    let spec = json!({"hosts": ["e.example.com"], "gateways": ["edge"], "http": [
-        {"match": [{"uri": {"prefix": "/carts"}}], "delegate": {"name": "part"}},
-        {"route": [to("blue", 100), to("green", 0)]},
-    ]});
-    virtual_service(&sandbox, "edge", spec);
-    virtual_service(&sandbox, "part", json!({"http": [{"route": [to("v1", 100), to("v2", 0)]}]}));
+    edge(&sandbox, "part");
     tidegate("shift edge -n shop --weights blue=50,green=50 --no-preflight").on(&sandbox).succeeds();
     tidegate("rollback vs/part -n shop --to v2").on(&sandbox).succeeds();
     tidegate("rollback edge -n shop --to-revision 2").on(&sandbox).shows(expect![[r#"
