@@ -103,10 +103,16 @@ fn interrupted() {
     assert_eq!(run::finish(child).status, Some(i32::from(exit::INTERRUPTED)));
 }
 
-/// Whether a process has a connection open.
+/// Whether a process has a connection open and listens to interrupts: what it hears signals through is a socket, too.
 fn waiting(child: &std::process::Child) -> bool {
-    let Ok(files) = std::fs::read_dir(format!("/proc/{}/fd", child.id())) else { return false };
-    files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|link| link.to_string_lossy().starts_with("socket:")))
+    let place = format!("/proc/{}", child.id());
+    let status = std::fs::read_to_string(format!("{place}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    let Ok(files) = std::fs::read_dir(format!("{place}/fd")) else { return false };
+    let is_socket = |link: std::path::PathBuf| link.to_string_lossy().starts_with("socket:");
+    // SIGINT is the second.
+    caught.is_some_and(|signals| signals & 0b10 != 0)
+        && files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(is_socket))
 }
 
 #[test]
