@@ -1,4 +1,4 @@
-//! Carries out what was planned: the only place that writes.
+//! Carries out what was planned in a cluster: the only place that writes there.
 //!
 //! One object is one patch. Several objects are checked by the server first (a dry run of each), then written, and where
 //! one is refused the ones already written are put back, so that a group of services moves as a whole or not at all.
@@ -25,6 +25,8 @@ const WEBHOOK_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Journal {
     entries: RefCell<BTreeMap<String, State>>,
+    /// The files that were edited and are still to be committed.
+    files: RefCell<Vec<String>>,
 }
 
 /// What stands of one object.
@@ -41,6 +43,16 @@ pub enum State {
 impl Journal {
     fn set(&self, name: &str, state: State) {
         self.entries.borrow_mut().insert(name.to_owned(), state);
+    }
+
+    /// Notes files that were edited for a commit that is under way.
+    pub fn edited(&self, files: Vec<String>) {
+        self.files.replace(files);
+    }
+
+    /// The files that were edited and are not committed.
+    pub fn files(&self) -> Vec<String> {
+        self.files.borrow().clone()
     }
 
     /// The services of which something was sent, with what stands.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every command that writes is an [`core::plan::Intent`]: a pure planner turns it and what was read into guarded patches,
-//! and [`exec`] is the only place that sends them. The edges (`cluster`, `metrics`, `probe`, `notify`, `ui`, `sandbox`) do not
+//! and [`exec`] is the only place that sends them. The edges (`cluster`, `files`, `metrics`, `probe`, `notify`, `ui`, `sandbox`) do not
 //! know each other; what several of them need is below them: how connections are opened (`dial`), HTTP by URL (`web`). A test
 //! holds these arrows.
 
@@ -18,6 +18,7 @@ mod dial;
 pub mod error;
 pub mod exec;
 pub mod exit;
+pub mod files;
 pub mod metrics;
 pub mod notify;
 pub mod probe;

@@ -31,6 +31,7 @@ pub use crate::core::duration::parse as duration;
 use crate::core::select::RoutePick;
 use crate::core::weight::Weights;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Moves a service's traffic to a new version, and back
@@ -265,6 +266,18 @@ pub struct Write {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
+    /// Edit manifests instead of a cluster: a file, a directory, or `-` for standard input
+    #[arg(short, long = "filename", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The values of the templates among them [default: values.yaml of their chart]
+    #[arg(long, value_name = "FILE", requires = "files")]
+    pub values: Option<PathBuf>,
+    /// Commit exactly what was edited
+    #[arg(long, requires = "files")]
+    pub commit: bool,
+    /// Edit files that have changes that are not committed
+    #[arg(long, requires = "files")]
+    pub allow_dirty: bool,
     /// Give up after this long [default: 60s]
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -330,6 +343,12 @@ pub struct Status {
     /// Go on and show changes
     #[arg(short, long)]
     pub watch: bool,
+    /// Show manifests instead of a cluster: a file, a directory, or `-` for standard input
+    #[arg(short, long = "filename", value_name = "FILE", conflicts_with_all = ["all_namespaces", "selector", "watch"])]
+    pub files: Vec<PathBuf>,
+    /// The values of the templates among them [default: values.yaml of their chart]
+    #[arg(long, value_name = "FILE", requires = "files")]
+    pub values: Option<PathBuf>,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,

@@ -20,7 +20,7 @@ mod wording;
 pub use api::{DryRun, Patched, Reply, rejection};
 pub use connect::{Cluster, Options};
 pub use kubeconfig::contexts;
-pub use read::{Found, selector};
+pub use read::selector;
 pub use relay::Place;
 pub use resources::{
     CONFIG_MAPS, Created, DEPLOYMENTS, DESTINATION_RULES, EVENTS, GATEWAYS, JOBS, LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS,

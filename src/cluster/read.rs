@@ -4,6 +4,7 @@ use super::api::Reply;
 use super::connect::Cluster;
 use super::wording;
 use crate::core::check::{self, Endpoints, Facts, Rules};
+use crate::core::find::{self, Found};
 use crate::core::host::{self, ServiceRef};
 use crate::core::object::Object;
 use crate::core::plan::Change;
@@ -23,32 +24,6 @@ const MANY: usize = 8;
 
 /// Only what names and labels need: the rest of a pod is large.
 pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-
-/// Services with what the first round of the pre-flight read beside them.
-#[derive(Default)]
-pub struct Found {
-    /// The services.
-    pub services: Vec<Service>,
-    /// The rules and neighbours of their namespaces; empty without a pre-flight.
-    pub facts: Facts,
-    /// The namespaces that ask for care (label `tidegate/protected`), and those of which it cannot be said, with the reason.
-    pub protected: BTreeMap<String, Result<bool>>,
-    /// The delegates that are missing or may not be read, which the services then lack.
-    pub unread: Vec<Error>,
-}
-
-impl Found {
-    /// With everything that belongs to the services.
-    ///
-    /// # Errors
-    /// The first reason why something is lacking.
-    pub fn whole(mut self) -> Result<Self> {
-        match self.unread.is_empty() {
-            true => Ok(self),
-            false => Err(self.unread.swap_remove(0)),
-        }
-    }
-}
 
 impl Cluster {
     /// Finds one service: by the object's name in one request, else by host among all of the namespace.
@@ -109,7 +84,7 @@ impl Cluster {
             let (list, (rules, protected)) = tokio::join!(self.objects(Some(&namespace), query.as_deref()), beside);
             let mut list = list?;
             if wanted.is_empty() {
-                for object in list.iter_mut().filter(|object| weighted(object)) {
+                for object in list.iter_mut().filter(|object| find::weighted(object)) {
                     let raw = std::mem::take(&mut object.raw);
                     let objects = vec![Object { raw, ..object.clone() }];
                     let name = object.name.clone();
@@ -147,18 +122,7 @@ impl Cluster {
 
     /// The service among the objects of its namespace: by name, else by host.
     async fn pick(&self, wanted: &ServiceRef, namespace: &str, list: &[Object], unread: &mut Vec<Error>) -> Result<Service> {
-        if let Some(object) = list.iter().find(|object| object.name == wanted.name) {
-            return self.with_delegates(&wanted.text, object.clone(), unread).await;
-        }
-        let host = host::resolve(&wanted.name, namespace);
-        let mut serving: Vec<&Object> =
-            list.iter().filter(|object| !wanted.object_only && (object.serves(&host) || object.serves(&wanted.text))).collect();
-        // A delegate is reached through the object that delegates to it.
-        let delegated: BTreeSet<(String, String)> = serving.iter().flat_map(|object| object.delegates()).collect();
-        serving.retain(|object| !delegated.contains(&(object.namespace.clone(), object.name.clone())));
-        if serving.len() > 1 && serving.iter().any(|object| weighted(object)) {
-            serving.retain(|object| weighted(object));
-        }
+        let serving = find::meant(wanted, list.iter());
         match serving.as_slice() {
             [one] => self.with_delegates(&wanted.text, (*one).clone(), unread).await,
             [] => Err(unknown(wanted, namespace, list)),
@@ -395,10 +359,6 @@ impl Cluster {
         .await?;
         Ok(names)
     }
-}
-
-fn weighted(object: &Object) -> bool {
-    object.routes.iter().any(|route| route.destinations().len() > 1)
 }
 
 fn unknown(wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Error {

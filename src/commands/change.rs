@@ -1,10 +1,13 @@
 //! `shift`, `promote`, `rollback`: one path from arguments to report; they differ in their intent and in one word.
 
 use super::Context;
-use super::report::{place, plans, preview, ready, report, unchanged};
+use super::report::{plans, preview, ready, report, unchanged};
+use super::store::Store;
 use crate::cli::{self, DryRun, Format};
-use crate::cluster::{self, Cluster, Found};
+use crate::cluster::{self, Cluster};
 use crate::core::check;
+use crate::core::find::Found;
+use crate::core::host::ServiceRef;
 use crate::core::plan::{self, Author, Change, Intent};
 use crate::core::release::Phase;
 use crate::core::select::Service;
@@ -43,35 +46,17 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     }
     let ui = &context.ui;
     // Scripts read the answer; only a person needs to see that something is going on.
-    let progress = ui.progress("asking the API server", write.output == Format::Table);
+    let progress = ui.progress("asking the API server", write.output == Format::Table && write.files.is_empty());
     let started = Instant::now();
     let settings = Settings::resolve(&context.global.connection, write.timeout)?;
     let prepare = async {
-        let cluster = Cluster::connect(&settings.connection).await?;
-        // The way back asks for nothing but the object itself.
-        let preflight = !write.no_preflight && intent.verb() != "rollback";
-        let mut found = match names.as_slice() {
-            [one] => cluster.find_partly(one, preflight).await?,
-            several => cluster.find_all(several, named.selector.as_deref(), preflight).await?,
-        };
-        // A record says by itself what belongs to it: the way back waits for nobody's delegate.
-        let recorded = |service: &Service| service.objects.iter().any(|object| object.release.is_some());
-        if matches!(intent, Intent::Rollback) && found.services.iter().all(recorded) {
-            found.unread.iter().for_each(|error| ui.warn(&error.message));
-            // One that is gone serves nobody; one that may not be read may hold a part of the release.
-            found.unread.retain(|error| error.kind != Kind::NotFound);
-        } else {
-            found = found.whole()?;
+        match write.files.is_empty() {
+            true => in_cluster(context, (&named, &names), &write, &intent, &settings).await,
+            false => {
+                let deadline = (&settings, started + settings.timeout);
+                super::manifests::ready(context, (&named, &names), &write, &intent, deadline).await
+            }
         }
-        if names.is_empty() {
-            only_released(&mut found, &intent);
-        }
-        let place = context.place_flags();
-        found.services.iter_mut().for_each(|service| service.typed += &place);
-        let author = author(&settings, &cluster, write.reason.clone());
-        let planned = plan_all(&mut found, &intent, &write, &author)?;
-        check_all(context, &cluster, &planned, &mut found, &write, preflight).await?;
-        Ok::<_, Error>((cluster, author, planned, found))
     };
     let late = |_| {
         Error::new(
@@ -79,72 +64,113 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             format!("not done within {} s (--timeout); nothing was written", settings.timeout.as_secs_f64()),
         )
     };
-    let (cluster, author, planned, found) = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
+    let Ready { store, author, planned, found } = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
-        ui.say(&format!("No {what} found in {} namespace.\n", cluster.namespace));
+        ui.say(&format!("No {what} found in {}.\n", store.searched()));
         if matches!(write.output, Format::Json | Format::Yaml) {
             ui.answer(&ui::data(&[(); 0], write.output == Format::Yaml));
         }
         return unchanged(&write, true);
     }
     if write.diff {
-        for (service, changes) in &planned {
-            // Beside an answer for machines it is a message.
-            let tell = |text: &str| {
-                if write.output == Format::Table || write.output == Format::Wide { ui.answer(text) } else { ui.say(text) }
-            };
-            changes.iter().for_each(|change| tell(&ui::diff(service, change)));
+        let filter = store.manifests().is_some_and(|manifests| manifests.is_filter() && write.dry_run == DryRun::None);
+        let text = store.diff(&planned, !ui.out_is_terminal);
+        // Beside an answer for machines it is a message.
+        match write.output {
+            Format::Table | Format::Wide if !filter => ui.answer(&text),
+            _ => ui.say(&text),
         }
     }
     if write.dry_run == DryRun::Client {
-        preview(context, &cluster, &planned, &found, &write, &intent);
+        preview(context, &store, &planned, &found, &write, &intent);
         return unchanged(&write, !planned.iter().any(|(_, changes)| changes.iter().any(|change| change.patch.is_some())));
     }
     if write.dry_run == DryRun::None {
-        consent(context, &cluster, &settings, &planned, &found, &write, &intent).await?;
+        consent(context, &store, &settings, &planned, &found, &write, &intent).await?;
     }
     let mut planned: Vec<Planned> =
         planned.into_iter().map(|(service, changes)| Planned { service, changes, outcomes: Vec::new() }).collect();
     // Time that a person took to answer is not the cluster's.
     let left = settings.timeout.saturating_sub(started.elapsed()).max(settings.timeout / 2);
     let deadline = Instant::now() + left;
-    let say = |text: &str| ui.say(text);
-    let run = Run {
-        cluster: &cluster,
-        intent: &intent,
-        pick: write.route.as_ref(),
-        author: &author,
-        journal: &context.journal,
-        deadline,
-        say: &say,
-    };
-    let dry_run = if write.dry_run == DryRun::Server { cluster::DryRun::Server } else { cluster::DryRun::No };
-    let driving = {
-        let _progress = ui.progress("patching", write.output == Format::Table);
-        tokio::time::timeout(left, run.drive(&mut planned, dry_run)).await
+    let driving = match &store {
+        Store::Manifests(manifests) => {
+            tokio::time::timeout(left, manifests.carry_out(context, &mut planned, &intent, &author)).await
+        }
+        Store::Cluster(cluster) => {
+            let say = |text: &str| ui.say(text);
+            let (pick, journal, say) = (write.route.as_ref(), &context.journal, &say);
+            let run = Run { cluster, intent: &intent, pick, author: &author, journal, deadline, say };
+            let dry_run = if write.dry_run == DryRun::Server { cluster::DryRun::Server } else { cluster::DryRun::No };
+            let _progress = ui.progress("patching", write.output == Format::Table);
+            tokio::time::timeout(left, run.drive(&mut planned, dry_run)).await
+        }
     };
     if driving.is_err() {
         let late = Error::new(Kind::Timeout, format!("not done within {} s (--timeout)", settings.timeout.as_secs_f64()));
         return Err(super::standing(context, late));
     }
-    report(context, &planned, &write, &intent)?;
+    report(context, &store, &planned, &write, &intent)?;
     match found.unread.into_iter().next() {
         Some(error) => Err(Error { message: format!("not all of the release may be back: {}", error.message), ..error }),
         None => Ok(()),
     }
 }
 
-fn author(settings: &Settings, cluster: &Cluster, reason: Option<String>) -> Author {
-    let by = settings.by.clone().or_else(|| cluster.user.clone()).unwrap_or_else(|| "unknown".into());
+/// What one command is to do, when all of it is known.
+pub(super) struct Ready {
+    pub store: Store,
+    pub author: Author,
+    pub planned: Plans,
+    pub found: Found,
+}
+
+/// Reads and plans what is in a cluster.
+async fn in_cluster(
+    context: &Context,
+    (named, names): (&cli::Services, &[ServiceRef]),
+    write: &cli::Write,
+    intent: &Intent,
+    settings: &Settings,
+) -> Result<Ready> {
+    let cluster = Cluster::connect(&settings.connection).await?;
+    // The way back asks for nothing but the object itself.
+    let preflight = !write.no_preflight && intent.verb() != "rollback";
+    let mut found = match names {
+        [one] => cluster.find_partly(one, preflight).await?,
+        several => cluster.find_all(several, named.selector.as_deref(), preflight).await?,
+    };
+    // A record says by itself what belongs to it: the way back waits for nobody's delegate.
+    let recorded = |service: &Service| service.objects.iter().any(|object| object.release.is_some());
+    if matches!(intent, Intent::Rollback) && found.services.iter().all(recorded) {
+        found.unread.iter().for_each(|error| context.ui.warn(&error.message));
+        // One that is gone serves nobody; one that may not be read may hold a part of the release.
+        found.unread.retain(|error| error.kind != Kind::NotFound);
+    } else {
+        found = found.whole()?;
+    }
+    if names.is_empty() {
+        only_released(&mut found, intent);
+    }
+    let place = context.place_flags();
+    found.services.iter_mut().for_each(|service| service.typed += &place);
+    let author = author(settings, cluster.user.clone(), write.reason.clone());
+    let planned = plan_all(&mut found, intent, write, &author)?;
+    check_all(context, &cluster, &planned, &mut found, write, preflight).await?;
+    Ok(Ready { store: Store::Cluster(Box::new(cluster)), author, planned, found })
+}
+
+pub(super) fn author(settings: &Settings, user: Option<String>, reason: Option<String>) -> Author {
+    let by = settings.by.clone().or(user).unwrap_or_else(|| "unknown".into());
     let now = jiff::Timestamp::now();
     let at = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
     Author { by, at, reason }
 }
 
 /// Where no service is named, only a release can say that one is meant: nobody wants every idle version promoted.
-fn only_released(found: &mut Found, intent: &Intent) {
+pub(super) fn only_released(found: &mut Found, intent: &Intent) {
     let phase = |service: &Service, wanted: fn(Phase) -> bool| {
         service.objects.iter().any(|object| object.release.as_ref().is_some_and(|release| wanted(release.phase)))
     };
@@ -157,7 +183,7 @@ fn only_released(found: &mut Found, intent: &Intent) {
 
 pub(super) type Plans = Vec<(Service, Vec<Change>)>;
 
-fn plan_all(found: &mut Found, intent: &Intent, write: &cli::Write, author: &Author) -> Result<Plans> {
+pub(super) fn plan_all(found: &mut Found, intent: &Intent, write: &cli::Write, author: &Author) -> Result<Plans> {
     let mut planned = Plans::new();
     let mut seen: BTreeMap<(String, String), String> = BTreeMap::new();
     for service in std::mem::take(&mut found.services) {
@@ -220,7 +246,7 @@ async fn check_all(
 /// Asks where it is wise to ask, and insists on `--yes` where nobody can be asked.
 async fn consent(
     context: &Context,
-    cluster: &Cluster,
+    store: &Store,
     settings: &Settings,
     planned: &Plans,
     found: &Found,
@@ -229,7 +255,8 @@ async fn consent(
 ) -> Result<()> {
     let mut names = planned.iter().filter(|(_, changes)| changes.iter().any(|change| change.patch.is_some()));
     let (first, changing) = (names.next().map(|(service, _)| &service.name), names.count() + 1);
-    let Some(first) = first.filter(|_| !write.yes) else {
+    // A checkout can be taken back at leisure.
+    let Some(first) = first.filter(|_| !write.yes && store.manifests().is_none()) else {
         return Ok(());
     };
     let protected = protected(settings, planned, found);
@@ -243,7 +270,7 @@ async fn consent(
             Error::usage(format!("{why}: --yes required when not running interactively")).hint("run it again with `--yes`")
         );
     }
-    context.ui.show(&ui::plan(&place(cluster, planned, protected.as_deref()), plans(planned), &|service, object, label| {
+    context.ui.show(&ui::plan(&store.place(planned, if protected.is_some() { " (protected)" } else { "" }), plans(planned), &|service, object, label| {
         ready(found, service, object, label)
     }));
     let verb = intent.verb();

@@ -9,10 +9,12 @@ mod evaluate;
 mod help;
 mod history;
 mod lint;
+mod manifests;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod status;
+mod store;
 mod version;
 
 use crate::cli::{Cli, Color, Command, Global, Shell, Trigger};
@@ -47,8 +49,13 @@ impl Context {
 
     /// The flags that say where, as the user gave them: printed commands must mean the same place.
     fn place_flags(&self) -> String {
+        self.namespace_flag() + &self.cluster_flags()
+    }
+
+    /// The namespace among them.
+    fn namespace_flag(&self) -> String {
         let namespace = self.global.connection.namespace.as_ref().map(|namespace| format!(" -n {}", shell::quoted(namespace)));
-        namespace.unwrap_or_default() + &self.cluster_flags()
+        namespace.unwrap_or_default()
     }
 
     /// Those of them that kubectl has under the same names, and that say which cluster.
@@ -218,6 +225,11 @@ fn interrupted(context: &Context, writes: bool) -> Error {
 /// Adds to `error` what was written until it happened.
 fn standing(context: &Context, mut error: Error) -> Error {
     let touched = context.journal.touched();
+    let edited = context.journal.files();
+    if !edited.is_empty() {
+        error.message += &format!("; edited and not committed: {}", edited.join(", "));
+        return error.hint("`git diff` shows it");
+    }
     if touched.is_empty() {
         error.message += "; nothing was written";
         return error;

@@ -2,8 +2,10 @@
 
 use super::Context;
 use super::change::Plans;
+use super::manifests::Manifests;
+use super::store::Store;
 use crate::cli::{self, DryRun, Format};
-use crate::cluster::{Cluster, Found};
+use crate::core::find::Found;
 use crate::core::host;
 use crate::core::object::Object;
 use crate::core::plan::{self, Change, Intent};
@@ -15,14 +17,6 @@ use crate::ui::{self, Line, data};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-pub(super) fn place(cluster: &Cluster, planned: &Plans, protected: Option<&str>) -> String {
-    let namespaces: BTreeSet<&String> =
-        planned.iter().flat_map(|(service, _)| &service.objects).map(|object| &object.namespace).collect();
-    let namespaces: Vec<&str> = namespaces.into_iter().map(String::as_str).collect();
-    let care = if protected.is_some() { " (protected)" } else { "" };
-    format!("context {}, namespace {}{care}", cluster.context, namespaces.join(", "))
-}
 
 pub(super) fn plans(planned: &Plans) -> impl Iterator<Item = (&Service, &[Change])> {
     planned.iter().map(|(service, changes)| (service, changes.as_slice()))
@@ -42,7 +36,7 @@ pub(super) fn ready(found: &Found, service: &Service, object: usize, label: &str
 }
 
 /// What a client dry run prints: the patch for machines, the plan for people.
-pub(super) fn preview(context: &Context, cluster: &Cluster, planned: &Plans, found: &Found, write: &cli::Write, intent: &Intent) {
+pub(super) fn preview(context: &Context, store: &Store, planned: &Plans, found: &Found, write: &cli::Write, intent: &Intent) {
     let changes: Vec<(&Service, &Change)> =
         planned.iter().flat_map(|(service, changes)| changes.iter().map(move |change| (service, change))).collect();
     let document = |change: &Change| change.patch.as_ref().map_or_else(|| json!([]), crate::core::patch::Patch::to_json);
@@ -50,13 +44,18 @@ pub(super) fn preview(context: &Context, cluster: &Cluster, planned: &Plans, fou
         Format::Json | Format::Yaml => {
             let yaml = write.output == Format::Yaml;
             let text = match changes.as_slice() {
-                [(_, one)] => data(&document(one), yaml),
+                [(_, one)] if store.manifests().is_none() => data(&document(one), yaml),
                 several => {
                     let all: Vec<Value> = several
                         .iter()
                         .map(|(service, change)| {
                             let object = &service.objects[change.object];
-                            json!({"object": object.title(), "namespace": object.namespace, "patch": document(change)})
+                            let mut told = json!({"object": object.title(), "namespace": object.namespace});
+                            if let Some(origin) = &object.origin {
+                                told["file"] = json!(origin.file);
+                            }
+                            told["patch"] = document(change);
+                            told
                         })
                         .collect();
                     data(&all, yaml)
@@ -68,7 +67,7 @@ pub(super) fn preview(context: &Context, cluster: &Cluster, planned: &Plans, fou
             .iter()
             .for_each(|(service, change)| context.ui.answer(&format!("{}\n", service.objects[change.object].title()))),
         Format::Table | Format::Wide => {
-            context.ui.answer(&ui::plan(&place(cluster, planned, None), plans(planned), &|service, object, label| {
+            context.ui.answer(&ui::plan(&store.place(planned, ""), plans(planned), &|service, object, label| {
                 ready(found, service, object, label)
             }));
             let titles = titles(changes.iter().map(|(service, change)| &service.objects[change.object]));
@@ -76,7 +75,7 @@ pub(super) fn preview(context: &Context, cluster: &Cluster, planned: &Plans, fou
             let lines: Vec<Line<'_>> = changes
                 .iter()
                 .zip(titles.iter().zip(&words))
-                .map(|((_, change), (title, word))| Line { title, word, rest: ui::moves(&change.moves), good: None })
+                .map(|((service, change), (title, word))| Line { title, word, rest: moved(service, change), good: None })
                 .collect();
             context.ui.answer(&ui::results(&lines));
         }
@@ -89,19 +88,30 @@ fn word(intent: &Intent, change: &Change, suffix: &str) -> String {
     format!("{}{unmoved}{suffix}", intent.done())
 }
 
+/// What moves, and the file that says so.
+fn moved(service: &Service, change: &Change) -> String {
+    let moves = ui::moves(&change.moves);
+    match &service.objects[change.object].origin {
+        Some(origin) => format!("{moves}  ({})", origin.file),
+        None => moves,
+    }
+}
+
 /// One object in `-o json`.
 #[derive(Serialize)]
 struct Reported {
     object: String,
     namespace: String,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     routes: Vec<Value>,
 }
 
-pub(super) fn report(context: &Context, planned: &[Planned], write: &cli::Write, intent: &Intent) -> Result<()> {
+pub(super) fn report(context: &Context, store: &Store, planned: &[Planned], write: &cli::Write, intent: &Intent) -> Result<()> {
     let all: Vec<(&Service, &Change, &Outcome)> = planned
         .iter()
         .flat_map(|one| one.changes.iter().zip(&one.outcomes).map(|(change, outcome)| (&one.service, change, outcome)))
@@ -128,15 +138,24 @@ pub(super) fn report(context: &Context, planned: &[Planned], write: &cli::Write,
         // A single refusal is told by its error alone.
         Format::Table | Format::Wide if all.len() > 1 || failure.is_none() => {
             let suffix = if write.dry_run == DryRun::Server { " (server dry run)" } else { "" };
-            context.ui.answer(&told(&all, intent, suffix));
+            let text = told(&all, intent, suffix);
+            match store.manifests().is_some_and(Manifests::is_filter) {
+                true => context.ui.say(&text),
+                false => context.ui.answer(&text),
+            }
         }
         Format::Table | Format::Wide => {}
     }
     if let Some(error) = failure {
         return Err(error);
     }
-    if write.dry_run == DryRun::None {
-        way_back(context, &all);
+    match store {
+        Store::Cluster(_) if write.dry_run == DryRun::None => way_back(context, &all),
+        Store::Cluster(_) => {}
+        Store::Manifests(manifests) => {
+            manifests.text().into_iter().for_each(|text| context.ui.answer(text));
+            manifests.way_back().into_iter().for_each(|hint| context.ui.hint(&hint));
+        }
     }
     unchanged(write, all.iter().all(|(_, _, outcome)| matches!(outcome, Outcome::Unchanged)))
 }
@@ -146,8 +165,8 @@ fn told(all: &[(&Service, &Change, &Outcome)], intent: &Intent, suffix: &str) ->
     let words: Vec<String> = all.iter().map(|(_, change, _)| word(intent, change, suffix)).collect();
     let mut lines = Vec::new();
     let mut later = Vec::new();
-    for ((_, change, outcome), (title, word)) in all.iter().zip(titles.iter().zip(&words)) {
-        let moves = ui::moves(&change.moves);
+    for ((service, change, outcome), (title, word)) in all.iter().zip(titles.iter().zip(&words)) {
+        let moves = moved(service, change);
         let line = |word, rest, good| Line { title, word, rest, good };
         match outcome {
             Outcome::Changed(_) | Outcome::Unchanged => lines.push(line(word.as_str(), moves, Some(true))),
@@ -206,7 +225,8 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
         }
     };
     let routes = change.moves.iter().map(route).collect();
-    Reported { object: object.title(), namespace: object.namespace.clone(), name: object.name.clone(), result, error, routes }
+    let file = object.origin.as_ref().map(|origin| origin.file.clone());
+    Reported { object: object.title(), namespace: object.namespace.clone(), name: object.name.clone(), file, result, error, routes }
 }
 
 /// What failed as a whole: the refusal of one object, or of one among several.
@@ -237,6 +257,9 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str
             };
             let mut error = Error::new(first.kind, format!("{} of {count} objects refused the change; {stands}", refusals.len()));
             error.hints.clone_from(&first.hints);
+            if service.objects[change.object].origin.is_some() {
+                error.causes.clone_from(&first.causes);
+            }
             error
         }
     };
@@ -249,8 +272,8 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str
         let are = if unknown { "were" } else { "are still" };
         error.message = format!("rollback failed: {}; weights {are} {now}", error.message);
         error.kind = Kind::RollbackFailed;
-        if let Some(patch) = &change.patch {
-            let object = &service.objects[change.object];
+        let object = &service.objects[change.object];
+        if let (Some(patch), None) = (&change.patch, &object.origin) {
             let document = patch.to_json().to_string();
             error = error.hint(format!(
                 "kubectl patch virtualservice {} -n {}{cluster} --type=json -p {}",

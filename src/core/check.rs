@@ -190,7 +190,7 @@ pub fn destinations(service: &Service, changes: &[Change], facts: &Facts) -> Res
         if !seen.insert((to.host.clone(), to.subset)) {
             continue;
         }
-        let known = subset_of(&to, facts)?;
+        let known = subset_of(&to, &facts.rules)?;
         let labels = known.map(|subset| subset.labels).unwrap_or_default();
         if host::service_of(&to.host).is_none() {
             continue;
@@ -214,11 +214,20 @@ pub fn destinations(service: &Service, changes: &[Change], facts: &Facts) -> Res
     Ok(())
 }
 
+/// Refuses a subset that is missing where others of its host are known: of manifests, which need not hold the rules.
+///
+/// # Errors
+/// `NotFound` for a subset that no destination rule of the host has.
+pub fn subsets(service: &Service, changes: &[Change], rules: &Rules) -> Result<()> {
+    let mut known = gaining(service, changes).into_iter().filter(|to| !rules.subsets(&to.host).is_empty());
+    known.try_for_each(|to| subset_of(&to, rules).map(drop))
+}
+
 /// The subset that a destination names.
-fn subset_of(to: &Gaining<'_>, facts: &Facts) -> Result<Option<Subset>> {
+fn subset_of(to: &Gaining<'_>, rules: &Rules) -> Result<Option<Subset>> {
     let Some(name) = to.subset else { return Ok(None) };
-    let known = facts.rules.subsets(&to.host);
-    if let Some(subset) = facts.rules.subset(&to.host, name) {
+    let known = rules.subsets(&to.host);
+    if let Some(subset) = rules.subset(&to.host, name) {
         return Ok(Some(subset.clone()));
     }
     let names: Vec<&str> = known.iter().map(|subset| subset.name.as_str()).collect();

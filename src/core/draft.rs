@@ -368,7 +368,7 @@ fn remember(
 
 /// Candidate is the only one that gains, from nothing; stable is the only one that loses. Anything else is uncertain, and
 /// stays so.
-fn infer_roles(release: &mut Release, moves: &[Move]) {
+pub(super) fn infer_roles(release: &mut Release, moves: &[Move]) {
     let Some(first) = moves.iter().find(|one| one.changes()) else { return };
     if release.stable.is_some() || release.candidate.is_some() {
         return;

@@ -6,16 +6,18 @@ use crate::error::{Error, Result};
 const DOMAIN: &str = "svc.cluster.local";
 
 /// A host as Istio resolves it for an object in `namespace`: a name without a dot is a service of that namespace;
-/// everything else is taken as it is (Istio `pilot/pkg/model/config.go`, `ResolveShortnameToFQDN`).
+/// everything else is taken as it is (Istio `pilot/pkg/model/config.go`, `ResolveShortnameToFQDN`), as is every name where
+/// the namespace is not known: a manifest need not say it.
 ///
 /// ```
 /// use tidegate::core::host::resolve;
 /// assert_eq!(resolve("carts", "shop"), "carts.shop.svc.cluster.local");
 /// assert_eq!(resolve("carts.shop", "shop"), "carts.shop");
 /// assert_eq!(resolve("*", "shop"), "*");
+/// assert_eq!(resolve("carts", ""), "carts");
 /// ```
 pub fn resolve(host: &str, namespace: &str) -> String {
-    if host.is_empty() || host.contains('.') || host == "*" || host.contains(':') {
+    if host.is_empty() || namespace.is_empty() || host.contains('.') || host == "*" || host.contains(':') {
         host.to_owned()
     } else {
         format!("{host}.{namespace}.{DOMAIN}")

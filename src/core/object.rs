@@ -31,8 +31,21 @@ pub struct Object {
     pub writer: Option<Writer>,
     /// Who would put it back.
     pub owners: Vec<Owner>,
-    /// The object as the API server gave it.
+    /// The object as the API server or a manifest gave it.
     pub raw: Value,
+    /// Where it stands, if it is of a manifest.
+    pub origin: Option<Box<Origin>>,
+}
+
+/// Where in which manifest an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file that holds what changes, as it is told.
+    pub file: String,
+    /// The line on which the object begins, from 1.
+    pub line: usize,
+    /// The file's place among those that were read, and the object's among its virtual services.
+    pub place: (usize, usize),
 }
 
 /// Who wrote last, from `metadata.managedFields`.
@@ -66,6 +79,7 @@ impl Object {
             owners: owner::of(&raw),
             namespace,
             raw,
+            origin: None,
         }
     }
 
@@ -109,7 +123,8 @@ impl Object {
 
     /// Whether a user who looks in all namespaces means it: by its name, or by the service that it routes for.
     pub fn is_meant(&self, service: &ServiceRef) -> bool {
-        let here = service.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace);
+        // A manifest need not say its namespace.
+        let here = self.namespace.is_empty() || service.namespace.as_ref().is_none_or(|namespace| *namespace == self.namespace);
         let routes = || self.serves(&host::resolve(&service.name, &self.namespace)) || self.serves(&service.text);
         here && (self.name == service.name || !service.object_only && routes())
     }

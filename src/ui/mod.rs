@@ -1,6 +1,7 @@
 //! What people see: the answer on stdout, the conversation on stderr, colour, questions.
 
 mod evaluation;
+mod patch;
 mod progress;
 mod replay;
 mod report;
@@ -10,6 +11,7 @@ mod text;
 mod time;
 
 pub use evaluation::{evaluation, judgement, junit, markdown};
+pub use patch::file_diff;
 pub use progress::Progress;
 pub use replay::replay;
 pub use report::{Line, diff, labelled as weights_of, moves, plan, results};

@@ -1,0 +1,321 @@
+//! `-f`: the same verbs on manifests in a checkout. Read, planned and proven in memory, then written all or none.
+
+use super::Context;
+use super::change::{Plans, Ready, plan_all};
+use super::store::Store;
+use crate::cli::{self, DryRun, Format};
+use crate::core::check;
+use crate::core::host::ServiceRef;
+use crate::core::past::Past;
+use crate::core::plan::{Author, Change, Intent};
+use crate::core::release::{Phase, Release};
+use crate::core::select::Service;
+use crate::error::{Error, Result};
+use crate::exec::{Outcome, Planned};
+use crate::files::{self, Checkout, Commit, Edit, Git, STDIN, Written};
+use crate::settings::Settings;
+use crate::ui;
+use std::path::Path;
+use std::time::Instant;
+
+/// The manifests of one command, and what is to become of them.
+pub(super) struct Manifests {
+    checkout: Checkout,
+    edits: Vec<Edit>,
+    /// Where the commit is to be made.
+    commit: Option<Git>,
+    /// Standard input is edited: the answer is its new text.
+    filter: bool,
+    /// Nothing but the change will tell the files from the commit.
+    clean: bool,
+}
+
+/// Refuses what means nothing without a cluster.
+fn refuse(write: &cli::Write, named: &cli::Services, intent: &Intent) -> Result<()> {
+    if write.dry_run == DryRun::Server {
+        return Err(Error::usage("--dry-run=server asks a cluster, and -f asks none").hint("did you mean `--dry-run=client`?"));
+    }
+    if named.selector.is_some() {
+        return Err(Error::usage("--selector asks a cluster, and -f asks none").hint("name the services, or `--all`"));
+    }
+    if matches!(intent, Intent::RollbackRevision(_)) {
+        return Err(Error::usage("manifests have no revisions: their history is Git's")
+            .hint("without `--to-revision` the newest version counts that sends everything to one destination"));
+    }
+    let machine = !matches!(write.output, Format::Table | Format::Wide) && write.dry_run == DryRun::None;
+    match write.files.iter().any(|file| file == Path::new(STDIN)) {
+        true if write.files.len() > 1 => Err(Error::usage("`-f -` edits what comes in, and goes with no other file")),
+        true if write.commit => Err(Error::usage("what comes in by `-f -` cannot be committed")),
+        true if machine => Err(Error::usage("with `-f -` the answer is the edited text").hint("`-o` goes with `--dry-run`")),
+        _ => Ok(()),
+    }
+}
+
+/// Reads and plans; nothing is written yet.
+pub(super) async fn ready(
+    context: &Context,
+    (named, names): (&cli::Services, &[ServiceRef]),
+    write: &cli::Write,
+    intent: &Intent,
+    (settings, deadline): (&Settings, Instant),
+) -> Result<Ready> {
+    refuse(write, named, intent)?;
+    let checkout = Checkout::read(&write.files, write.values.as_deref(), settings.connection.namespace.as_deref())?;
+    let mut found = checkout.find(names)?;
+    let shown: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
+    checkout.unread(&shown).for_each(|error| context.ui.warn(&format!("left out: {}", error.message)));
+    let place = context.namespace_flag() + checkout.flags();
+    found.services.iter_mut().for_each(|service| service.typed += &place);
+    if matches!(intent, Intent::Promote(None) | Intent::Rollback) {
+        for service in &mut found.services {
+            remember(context, &checkout, service, intent, deadline).await.or_else(|error| match names.is_empty() {
+                // Where none is named, only those are meant of which a release is known.
+                true => Ok(()),
+                false => Err(error),
+            })?;
+        }
+    }
+    if names.is_empty() {
+        super::change::only_released(&mut found, intent);
+    }
+    let author = super::change::author(settings, None, write.reason.clone());
+    let mut planned = plan_all(&mut found, intent, write, &author)?;
+    let edits = checkout.edit(&mut planned)?;
+    check_all(context, &checkout, &planned, write)?;
+    let mut manifests =
+        Manifests { filter: write.files[0] == Path::new(STDIN), checkout, edits, commit: None, clean: false };
+    if write.dry_run == DryRun::None {
+        manifests.look_at_git(write, deadline).await?;
+    }
+    if write.reason.is_some() && !write.commit {
+        context.ui.warn("--reason goes into the message of a commit, and without --commit none is made");
+    }
+    Ok(Ready { store: Store::Manifests(manifests), author, planned, found })
+}
+
+/// What must hold of the destinations, as far as the files say it.
+fn check_all(context: &Context, checkout: &Checkout, planned: &Plans, write: &cli::Write) -> Result<()> {
+    for (service, changes) in planned {
+        match check::subsets(service, changes, &checkout.rules) {
+            Err(error) if write.force => context.ui.warn(&format!("forced: {}", error.message)),
+            result => result?,
+        }
+        check::warnings(service, changes, &Default::default()).iter().for_each(|warning| context.ui.warn(warning));
+    }
+    Ok(())
+}
+
+/// Gives the objects of a service the release that the versions in Git tell of.
+async fn remember(
+    context: &Context,
+    checkout: &Checkout,
+    service: &mut Service,
+    intent: &Intent,
+    deadline: Instant,
+) -> Result<()> {
+    let told = releases(checkout, service, deadline).await?;
+    let (releases, commit) = match (told, intent) {
+        (Ok(told), _) => told,
+        // A promotion can go by the weights alone.
+        (Err(_), Intent::Promote(_)) => return Ok(()),
+        (Err(why), _) => {
+            return Err(Error::not_found(format!("no earlier state of `{}` is known: {why}", service.name))
+                .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", service.typed)));
+        }
+    };
+    if let (Intent::Rollback, Some(commit)) = (intent, commit) {
+        context.ui.say(&format!("back to {} ({})\n", commit.short, commit.subject));
+    }
+    for (object, release) in service.objects.iter_mut().zip(releases) {
+        object.release = Some(release).filter(|release| release.phase == Phase::Undone || !release.before.is_empty());
+    }
+    Ok(())
+}
+
+type Told = (Vec<Release>, Option<Commit>);
+
+/// The releases of the service's objects, and the commit to which they lead back; or why there are none.
+async fn releases(checkout: &Checkout, service: &Service, deadline: Instant) -> Result<Result<Told, String>> {
+    let paths: Vec<&Path> = service.objects.iter().flat_map(|object| checkout.paths(object)).collect();
+    let Some(first) = paths.first() else { return Ok(Err("what comes in has no history".into())) };
+    let Some(git) = Git::of(first, deadline).await? else {
+        return Ok(Err(format!("{} is in no Git work tree", first.display())));
+    };
+    let mut past = Past::new(service);
+    let mut back = None;
+    let commits = git.log(&paths).await?;
+    let count = commits.len();
+    for commit in commits {
+        let Some(then) = checkout.then(&git, &commit, &service.objects).await? else { continue };
+        let mut words = commit.verb.split_whitespace();
+        let rolled_back =
+            words.next() == Some("rollback") && words.any(|name| service.objects.iter().any(|object| object.name == name));
+        let known = past.look(&then, &commit.short, rolled_back)?;
+        let leads = past.leads();
+        if let Some(releases) = known {
+            let undone = releases.iter().all(|release| release.phase == Phase::Undone);
+            return Ok(Ok((releases, back.or(Some(commit)).filter(|_| !undone))));
+        }
+        if leads && back.is_none() {
+            back = Some(commit);
+        }
+    }
+    match past.end() {
+        Some(releases) => Ok(Ok((releases, back))),
+        None if git.is_shallow().await? => {
+            Ok(Err(format!("the clone has only {count} of the file's commits (`git fetch --unshallow` gets the others)")))
+        }
+        None => Ok(Err(format!("in none of the last {count} commits everything goes to another destination"))),
+    }
+}
+
+impl Manifests {
+    /// The same files, told apart from others only by what was planned.
+    fn names(&self) -> Vec<String> {
+        self.edits.iter().map(|edit| edit.name.clone()).collect()
+    }
+
+    /// The flags that name the same files again.
+    pub fn flags(&self) -> &str {
+        self.checkout.flags()
+    }
+
+    /// Whether the answer is the edited text.
+    pub fn is_filter(&self) -> bool {
+        self.filter
+    }
+
+    /// The files that change, as diffs.
+    pub fn diff(&self, plain: bool) -> String {
+        self.edits.iter().map(|edit| ui::file_diff(&edit.name, &edit.before, &edit.after, plain)).collect()
+    }
+
+    /// What must hold of the work tree before anything is written.
+    async fn look_at_git(&mut self, write: &cli::Write, deadline: Instant) -> Result<()> {
+        if write.allow_dirty && !write.commit {
+            return Ok(());
+        }
+        for edit in &self.edits {
+            let Some(path) = &edit.path else { continue };
+            let git = Git::of(path, deadline).await.map_err(|error| match write.commit {
+                true => error,
+                false => error.hint(format!("`--allow-dirty` does not ask whether {} is committed", edit.name)),
+            })?;
+            let Some(git) = git else {
+                if write.commit {
+                    return Err(Error::usage(format!("{} is in no Git work tree: there is nothing to commit to", edit.name)));
+                }
+                continue;
+            };
+            if !write.allow_dirty {
+                git.clean(&[edit]).await?;
+                self.clean = true;
+            }
+            if write.commit {
+                if self.commit.as_ref().is_some_and(|other| !other.is(&git)) {
+                    return Err(Error::usage(format!("{} is in another Git work tree than the files before it", edit.name))
+                        .hint("leave out `--commit`, and commit in each"));
+                }
+                self.commit = Some(git);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the files and makes the commit. What could not be done is undone.
+    pub async fn carry_out(&self, context: &Context, planned: &mut [Planned], intent: &Intent, author: &Author) {
+        let mut written = files::write(&self.edits);
+        let done = written.iter().all(|one| matches!(one, Written::Done)) && !written.is_empty();
+        if let (Some(git), true) = (&self.commit, done) {
+            context.journal.edited(self.names());
+            let (verb, message) = message(planned, intent, author);
+            match git.commit(&self.edits, &verb, &message).await {
+                Ok(commit) => {
+                    let subject = message.lines().next().unwrap_or_default();
+                    context.ui.say(&format!("committed {commit}: {subject}\n"));
+                }
+                Err(error) => {
+                    written = files::put_back(&self.edits);
+                    if written.iter().all(|one| matches!(one, Written::Undone)) {
+                        written = self.edits.iter().map(|_| Written::Refused(error.clone())).collect();
+                    }
+                }
+            }
+            context.journal.edited(Vec::new());
+        }
+        for one in planned {
+            let Planned { service, changes, outcomes } = one;
+            *outcomes = changes.iter().map(|change| self.outcome(service, change, &written)).collect();
+        }
+    }
+
+    fn outcome(&self, service: &Service, change: &Change, written: &[Written]) -> Outcome {
+        let origin = service.objects[change.object].origin.as_deref().filter(|_| change.patch.is_some());
+        let Some(origin) = origin else { return Outcome::Unchanged };
+        let own = self.edits.iter().zip(written).filter(|(edit, _)| edit.moves.contains(&origin.place)).map(|(_, one)| one);
+        let mut outcome = Outcome::Unchanged;
+        for one in own {
+            outcome = match (one, outcome) {
+                (_, told @ (Outcome::Refused(_) | Outcome::Stuck(_))) => told,
+                (Written::Refused(error), _) => Outcome::Refused(error.clone()),
+                (Written::Stuck(error), _) => Outcome::Stuck(error.clone()),
+                (Written::Done, _) => Outcome::Changed(Vec::new()),
+                (Written::Undone, _) => Outcome::Undone,
+                (Written::Left, Outcome::Undone) => Outcome::Undone,
+                (Written::Left, _) => Outcome::Left,
+            };
+        }
+        outcome
+    }
+
+    /// The edited text, where standard input was edited.
+    pub fn text(&self) -> Option<&str> {
+        self.filter.then(|| self.edits.first().map_or_else(|| self.checkout.first(), |edit| edit.after.as_str()))
+    }
+
+    /// The command that takes the change back, where nothing but the change would be lost.
+    pub fn way_back(&self) -> Option<String> {
+        let quoted = |edit: &Edit| Some(crate::core::shell::quoted(&edit.path.as_ref()?.to_string_lossy()).into_owned());
+        let names: Vec<String> = self.edits.iter().filter_map(quoted).collect();
+        let wanted = self.clean && self.commit.is_none() && !names.is_empty();
+        wanted.then(|| format!("`git diff` shows it; `git restore {}` takes it back", names.join(" ")))
+    }
+}
+
+/// The verb with the objects it moves, and the message of the commit.
+fn message(planned: &[Planned], intent: &Intent, author: &Author) -> (String, String) {
+    let changing: Vec<(&Service, &Change)> = planned
+        .iter()
+        .flat_map(|one| one.changes.iter().filter(|change| change.patch.is_some()).map(move |change| (&one.service, change)))
+        .collect();
+    let mut names: Vec<&str> = changing.iter().map(|(service, change)| service.objects[change.object].name.as_str()).collect();
+    let verb = format!("{} {}", intent.verb(), names.join(" "));
+    names = planned.iter().map(|one| one.service.name.as_str()).collect();
+    let named = if names.len() > 3 { format!("{} services", names.len()) } else { names.join(", ") };
+    let to = |change: &Change| {
+        let first = change.moves.iter().find(|one| one.changes());
+        first.map(|one| ui::weights_of(&one.after)).unwrap_or_default()
+    };
+    let all: Vec<String> = changing.iter().map(|(_, change)| to(change)).collect();
+    let same = all.iter().all(|one| *one == all[0]);
+    let mut subject = match intent {
+        Intent::Shift(_) => format!("Shift {named}"),
+        Intent::Promote(_) => format!("Promote {named}"),
+        _ => format!("Roll {named} back"),
+    };
+    if let (true, Some(first)) = (same, all.first()) {
+        let joint = if matches!(intent, Intent::Promote(_)) { ":" } else { " to" };
+        subject += &format!("{joint} {first}");
+    }
+    let mut text = format!("{subject}\n\n");
+    for (service, change) in &changing {
+        let object = &service.objects[change.object];
+        for one in change.moves.iter().filter(|one| one.changes()) {
+            text += &format!("{} {}: {}\n", object.name, one.route, ui::moves(std::slice::from_ref(one)));
+        }
+    }
+    if let Some(reason) = &author.reason {
+        text += &format!("\n{reason}\n");
+    }
+    (verb, text)
+}

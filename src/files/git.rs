@@ -1,0 +1,191 @@
+//! Git, asked by its own program: what is committed, what was, and a commit of what changed.
+
+use super::{Edit, plainly};
+use crate::error::{Error, Kind, Result};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+/// What would point Git to another repository than the one that a file is in: a hook has it in its environment.
+const ELSEWHERE: [&str; 6] =
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"];
+
+/// So many earlier versions are looked at.
+pub const MOST_COMMITS: usize = 50;
+
+/// The trailer of a commit that says which command made it.
+const TRAILER: &str = "Tidegate";
+
+/// A work tree.
+#[derive(Debug)]
+pub struct Git {
+    top: PathBuf,
+    deadline: Instant,
+}
+
+/// A commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its full name.
+    id: String,
+    /// Its short name.
+    pub short: String,
+    /// The command of ours that made it, where it says so.
+    pub verb: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+/// Whether a file is in a work tree, as far as can be told without Git.
+pub fn is_within(path: &Path) -> bool {
+    path.ancestors().skip(1).any(|directory| directory.join(".git").exists())
+}
+
+impl Git {
+    /// The work tree that a file is in; none where it is in none.
+    ///
+    /// # Errors
+    /// `Failed` where Git cannot be run or refuses.
+    pub async fn of(path: &Path, deadline: Instant) -> Result<Option<Self>> {
+        let Some(directory) = path.parent().filter(|_| is_within(path)) else { return Ok(None) };
+        let git = Self { top: directory.to_owned(), deadline };
+        let mut top = git.ask(&["rev-parse", "--show-toplevel"], &[]).await?.stdout;
+        // A file inside of `.git` itself, or of a bare repository.
+        if top.pop().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self { top: OsString::from_vec(top).into(), ..git }))
+    }
+
+    /// Whether both are the same work tree.
+    pub fn is(&self, other: &Git) -> bool {
+        self.top == other.top
+    }
+
+    /// Refuses files of which something would be lost that is not committed.
+    ///
+    /// # Errors
+    /// `Usage` for the first that is not as it is committed.
+    pub async fn clean(&self, files: &[&Edit]) -> Result<()> {
+        for edit in files {
+            let Some(path) = &edit.path else { continue };
+            let arguments = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--ignored", "--untracked-files=all", "--"];
+            let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
+            let why = match told.get(..2) {
+                None => continue,
+                Some(b"??") => "is not committed yet",
+                Some(b"!!") => "is ignored by Git, so it is not committed",
+                Some(_) => "has changes that are not committed",
+            };
+            return Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`"));
+        }
+        Ok(())
+    }
+
+    /// The commits that changed the files, newest first.
+    ///
+    /// # Errors
+    /// `Failed` where Git refuses.
+    pub async fn log(&self, files: &[&Path]) -> Result<Vec<Commit>> {
+        let (count, format) = (MOST_COMMITS.to_string(), format!("--format=%H%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s"));
+        let arguments = ["--literal-pathspecs", "log", "-z", "-n", &count, &format, "--"];
+        let files: Vec<&OsStr> = files.iter().map(|path| path.as_os_str()).collect();
+        let ended = self.run(&arguments, &files, None).await?;
+        let mut commits = Vec::new();
+        // Before the first commit there is no log.
+        for record in String::from_utf8_lossy(&ended.stdout).split('\0').filter(|record| !record.is_empty()) {
+            let mut fields = record.splitn(4, '\u{1f}').map(|field| field.trim().to_owned());
+            let mut next = || fields.next().unwrap_or_default();
+            commits.push(Commit { id: next(), short: next(), verb: next(), subject: next() });
+        }
+        Ok(commits)
+    }
+
+    /// A file as a commit has it; none where the commit has no such file, or no text.
+    ///
+    /// # Errors
+    /// `Failed` where Git cannot be run.
+    pub async fn text(&self, commit: &Commit, path: &Path) -> Result<Option<String>> {
+        let Ok(below) = path.strip_prefix(&self.top) else { return Ok(None) };
+        let mut name = OsString::from(format!("{}:", commit.id));
+        name.push(below);
+        let ended = self.run(&["cat-file", "blob"], &[&name], None).await?;
+        Ok(if ended.success { String::from_utf8(ended.stdout).ok() } else { None })
+    }
+
+    /// Whether the earlier commits were left behind when it was cloned.
+    ///
+    /// # Errors
+    /// `Failed` where Git refuses.
+    pub async fn is_shallow(&self) -> Result<bool> {
+        Ok(self.ask(&["rev-parse", "--is-shallow-repository"], &[]).await?.stdout.starts_with(b"true"))
+    }
+
+    /// Commits exactly these files; gives the commit's short name.
+    ///
+    /// # Errors
+    /// `Failed` where a hook or Git refuses, with what it said.
+    pub async fn commit(&self, files: &[Edit], verb: &str, message: &str) -> Result<String> {
+        let paths: Vec<&OsStr> = files.iter().filter_map(|edit| Some(edit.path.as_ref()?.as_os_str())).collect();
+        let message = format!("{message}\n{TRAILER}: {verb}\n");
+        let arguments = ["--literal-pathspecs", "commit", "--quiet", "--only", "--file=-", "--"];
+        let ended = self.run(&arguments, &paths, Some(message.as_bytes())).await?;
+        if !ended.success {
+            return Err(ended.refusal("git refused the commit"));
+        }
+        let name = self.ask(&["rev-parse", "--short", "HEAD"], &[]).await?.stdout;
+        Ok(String::from_utf8_lossy(&name).trim().to_owned())
+    }
+
+    /// What Git says, which must be willing to say it.
+    async fn ask(&self, arguments: &[&str], paths: &[&OsStr]) -> Result<Ended> {
+        let ended = self.run(arguments, paths, None).await?;
+        if ended.success { Ok(ended) } else { Err(ended.refusal("git cannot say what is committed")) }
+    }
+
+    async fn run(&self, arguments: &[&str], paths: &[&OsStr], input: Option<&[u8]>) -> Result<Ended> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.top).args(arguments).args(paths).kill_on_drop(true);
+        ELSEWHERE.iter().for_each(|name| drop(command.env_remove(name)));
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_PAGER", "cat");
+        if input.is_none() {
+            // Who only looks takes no lock that somebody else may want.
+            command.env("GIT_OPTIONAL_LOCKS", "0");
+        }
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let cannot = |error: std::io::Error| Error::failed("cannot run `git`").caused_by(plainly(&error));
+        let mut child = command.spawn().map_err(cannot)?;
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            // What it does not read it does not want; its answer says why.
+            let _ = stdin.write_all(input).await;
+        }
+        let left = self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let late = |_| Error::new(Kind::Timeout, "`git` did not end in time (--timeout)");
+        let output = tokio::time::timeout(left, child.wait_with_output()).await.map_err(late)?.map_err(cannot)?;
+        Ok(Ended { success: output.status.success(), stdout: output.stdout, stderr: output.stderr })
+    }
+}
+
+/// What `git` left.
+struct Ended {
+    success: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Ended {
+    fn refusal(&self, message: &str) -> Error {
+        let told = String::from_utf8_lossy(if self.stderr.is_empty() { &self.stdout } else { &self.stderr });
+        let told: Vec<&str> = told.trim().lines().collect();
+        // A hook can say very much, and ends with what matters.
+        let error = Error::failed(message);
+        match told[told.len().saturating_sub(12)..].join("\n") {
+            told if told.is_empty() => error,
+            told => error.caused_by(told),
+        }
+    }
+}
