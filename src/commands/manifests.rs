@@ -175,9 +175,9 @@ impl Manifests {
         self.edits.iter().map(|edit| edit.name.clone()).collect()
     }
 
-    /// The flags that name the same files again.
-    pub fn flags(&self) -> &str {
-        self.checkout.flags()
+    /// What was searched, for people.
+    pub fn title(&self) -> String {
+        self.checkout.title()
     }
 
     /// Whether the answer is the edited text.

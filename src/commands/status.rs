@@ -10,6 +10,8 @@ use crate::core::host::ServiceRef;
 use crate::core::object::Object;
 use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
+use crate::files::Checkout;
+use crate::settings::Settings;
 use crate::ui::{self, Screen, data};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -36,6 +38,9 @@ type Shown = BTreeMap<(String, String), ServiceStatus>;
 
 pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     let wanted = super::services(&arguments.services)?;
+    if !arguments.files.is_empty() {
+        return of_files(context, &arguments, &wanted);
+    }
     let (_, cluster) = context.connect(None).await?;
     let _progress = context.ui.progress(&format!("asking {}", cluster.server), arguments.output == Format::Table);
     let mut namespaces: Vec<String> = wanted.iter().filter_map(|one| one.namespace.clone()).collect();
@@ -72,7 +77,7 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
         }
     }
     match arguments.watch {
-        false => once(context, &arguments, &shown),
+        false => once(context, &arguments, &shown.values().collect::<Vec<_>>(), screen(context, &arguments)),
         true => follow(context, &arguments, &cluster, scope, shown, version, around).await?,
     }
     Ok(())
@@ -174,18 +179,49 @@ fn screen(context: &Context, arguments: &Status) -> Screen {
     }
 }
 
-fn once(context: &Context, arguments: &Status, shown: &Shown) {
-    let services: Vec<&ServiceStatus> = shown.values().collect();
+fn once(context: &Context, arguments: &Status, services: &[&ServiceStatus], screen: Screen) {
     let ui = &context.ui;
     match arguments.output {
         Format::Json | Format::Yaml => ui.answer(&data(&services, arguments.output == Format::Yaml)),
-        Format::Name => ui.answer(&names(&services)),
+        Format::Name => ui.answer(&names(services)),
         Format::Table | Format::Wide => {
-            let screen = screen(context, arguments);
-            ui.answer(&(ui::status(&services, screen) + &ui::standing(&services, screen)));
-            ui.say(&ui::summary(&services, screen));
+            ui.answer(&(ui::status(services, screen) + &ui::standing(services, screen)));
+            ui.say(&ui::summary(services, screen));
         }
     }
+}
+
+/// Shows what manifests say. Several for one service are shown all: nothing is written.
+fn of_files(context: &Context, arguments: &Status, wanted: &[ServiceRef]) -> Result<()> {
+    let settings = Settings::resolve(&context.global.connection, None)?;
+    let namespace = settings.connection.namespace.as_deref();
+    let checkout = Checkout::read(&arguments.files, arguments.values.as_deref(), namespace)?;
+    let mut objects: Vec<&Object> = Vec::new();
+    for one in wanted {
+        for object in checkout.meant(one)? {
+            let delegates = object.delegates();
+            let of_it = |other: &&Object| delegates.iter().any(|(_, name)| other.name == *name);
+            objects.push(object);
+            objects.extend(checkout.of_namespace(one.namespace.as_deref()).filter(of_it));
+        }
+    }
+    if wanted.is_empty() {
+        objects.extend(checkout.of_namespace(None));
+    }
+    let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();
+    checkout.unread(&names).for_each(|error| context.ui.warn(&format!("left out: {}", error.message)));
+    let shown: Vec<ServiceStatus> =
+        objects.iter().map(|object| status::of(object, &checkout.rules, &Endpoints::default())).collect();
+    if shown.is_empty() {
+        context.ui.say(&format!("No resources found in {}.\n", checkout.title()));
+        if !matches!(arguments.output, Format::Json | Format::Yaml) {
+            return Ok(());
+        }
+    }
+    let namespaces = shown.iter().any(|one| one.namespace != shown[0].namespace);
+    let screen = Screen { namespaces, ..screen(context, arguments) };
+    once(context, arguments, &shown.iter().collect::<Vec<_>>(), screen);
+    Ok(())
 }
 
 fn names(services: &[&ServiceStatus]) -> String {

@@ -38,7 +38,7 @@ impl Store {
     pub fn searched(&self) -> String {
         match self {
             Store::Cluster(cluster) => format!("{} namespace", cluster.namespace),
-            Store::Manifests(manifests) => manifests.flags().trim_start().trim_start_matches("-f ").replace(" -f ", ", "),
+            Store::Manifests(manifests) => manifests.title(),
         }
     }
 

@@ -16,6 +16,9 @@ pub struct ServiceStatus {
     pub namespace: String,
     /// The object's name.
     pub name: String,
+    /// The manifest that holds it, where it is not a cluster's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its hosts, resolved; empty for a delegate.
     pub hosts: Vec<String>,
     /// What its project says of it. Most services of a cluster have none, so it takes no room in them.
@@ -185,6 +188,7 @@ pub fn of(object: &Object, rules: &Rules, endpoints: &Endpoints) -> ServiceStatu
     let mut status = ServiceStatus {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
+        file: object.origin.as_ref().map(|origin| origin.file.clone()),
         hosts: object.hosts.clone(),
         told: None,
         public: object.public().map(str::to_owned),

@@ -83,9 +83,7 @@ impl Checkout {
     fn unknown(&self, wanted: &ServiceRef) -> Error {
         let chosen = wanted.namespace.as_deref().or(self.namespace.as_deref());
         let place = chosen.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
-        let here = self.named.trim_start().trim_start_matches("-f ").replace(" -f ", ", ");
-        let here = if here == super::STDIN { "standard input" } else { &here };
-        let mut error = Error::not_found(format!("no virtual service for `{}`{place} in {here}", wanted.name));
+        let mut error = Error::not_found(format!("no virtual service for `{}`{place} in {}", wanted.name, self.title()));
         for unread in self.unread(std::slice::from_ref(&wanted.name)).take(3) {
             error = error.caused_by(&unread.message);
         }

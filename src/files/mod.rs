@@ -143,9 +143,17 @@ impl Checkout {
         &self.named
     }
 
+    /// What was searched, for people.
+    pub fn title(&self) -> String {
+        match self.named.as_str() {
+            " -f -" => "standard input".to_owned(),
+            named => named.trim_start_matches(" -f ").replace(" -f ", ", "),
+        }
+    }
+
     /// What lies below a directory, looks like a virtual service of one of `names`, and cannot be read.
     pub fn unread<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = &'a Error> {
-        let of_interest = move |text: &str| text.is_empty() || names.iter().any(|name| text.contains(name.as_str()));
+        let of_interest = move |text: &str| text.is_empty() || names.is_empty() || names.iter().any(|name| text.contains(name.as_str()));
         self.unread.iter().filter(move |(text, _)| of_interest(text)).map(|(_, error)| error)
     }
 

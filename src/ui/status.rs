@@ -23,7 +23,10 @@ pub struct Screen {
     pub now: Timestamp,
 }
 
-/// The table of `status`: one row a destination.
+/// What a manifest cannot say.
+const LIVE: [&str; 4] = ["ROLE", "READY", "RELEASE", "MANAGED-BY"];
+
+/// The table of `status`: one row a destination. Of manifests it has the file instead of what only a cluster knows.
 pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     let mut header = vec!["NAME", "ROUTE", "DESTINATION", "ROLE", "WEIGHT", "SHARE", "READY", "CHANGED"];
     if screen.namespaces {
@@ -49,6 +52,16 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
             }
         }
     }
+    if services.iter().any(|service| service.file.is_some()) {
+        let known: Vec<bool> = header.iter().map(|name| !LIVE.contains(name)).collect();
+        let keep = |cells: &mut Vec<String>| {
+            let mut known = known.iter();
+            cells.retain(|_| known.next() == Some(&true));
+        };
+        rows.iter_mut().for_each(keep);
+        header.retain(|name| !LIVE.contains(name));
+        header.iter_mut().filter(|name| **name == "CHANGED").for_each(|name| *name = "FILE");
+    }
     columns(&header, &rows)
 }
 
@@ -64,6 +77,7 @@ fn row(
     if !route.reachable {
         place += " (unreachable)";
     }
+    let changed = service.file.as_deref().unwrap_or(changed);
     let ready = to.and_then(|to| Some(format!("{}/{}", to.ready?, to.endpoints?)));
     let mut row = vec![
         service.name.clone(),
