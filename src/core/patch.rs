@@ -94,12 +94,6 @@ impl Patch {
         })
     }
 
-    /// A copy with only the edits below `/spec`.
-    pub fn of_spec(&self) -> Self {
-        let kept = |op: &&PatchOperation| !matches!(op, PatchOperation::Test(_)) && serde_json::to_value(op).is_ok_and(|v| v["path"].as_str().is_some_and(|p| p.starts_with("/spec")));
-        Self { operations: self.operations.iter().filter(kept).cloned().collect() }
-    }
-
     /// `object` after the edits; `None` where one has no place.
     pub fn applied(&self, object: &Value) -> Option<Value> {
         let edits: Vec<PatchOperation> =
