@@ -13,6 +13,7 @@ pub mod host;
 pub mod judge;
 pub mod lint;
 mod locate;
+pub mod manifest;
 pub mod object;
 pub mod owner;
 pub mod past;

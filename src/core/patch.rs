@@ -66,6 +66,22 @@ impl Patch {
         &self.operations
     }
 
+    /// Its edits of the object's `spec`, without guards: what a manifest in a file takes of it.
+    pub fn of_spec(&self) -> Self {
+        let of_spec = |operation: &&PatchOperation| {
+            let path = match operation {
+                PatchOperation::Add(edit) => &edit.path,
+                PatchOperation::Replace(edit) => &edit.path,
+                PatchOperation::Remove(edit) => &edit.path,
+                PatchOperation::Move(edit) => &edit.path,
+                PatchOperation::Copy(edit) => &edit.path,
+                PatchOperation::Test(_) => return false,
+            };
+            path.first().is_some_and(|token| token.decoded() == "spec")
+        };
+        Self { operations: self.operations.iter().filter(of_spec).cloned().collect() }
+    }
+
     /// The RFC 6902 document.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(&self.operations).unwrap_or_default()
@@ -130,6 +146,14 @@ mod tests {
         let broken = patch.broken(&json!({"a": [1, 3]}));
         assert_eq!(broken, Some(Broken { path: "/a".into(), expected: json!([1, 2]), found: json!([1, 3]) }));
         assert_eq!(patch.broken(&json!({"a": [1, 2], "b": 0})).map(|broken| broken.path), Some("/b".into()));
+    }
+
+    #[test]
+    fn a_file_takes_the_edits_of_its_spec() {
+        let mut patch = Patch::default();
+        patch.guard(["spec", "x"], json!(1)).set(["metadata", "annotations", "a"], json!("b")).replace(["spec", "x"], json!(2));
+        patch.set(["specs"], json!(3));
+        assert_eq!(patch.of_spec().to_json(), json!([{"op": "replace", "path": "/spec/x", "value": 2}]));
     }
 
     #[test]
