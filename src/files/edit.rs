@@ -1,9 +1,10 @@
 //! Edits of all files in memory, and the proof that nothing else changes.
 
-use super::{Checkout, File, at, chart_of, holds, text_of, walk};
+use super::{Checkout, File, at, chart_of, text_of, walk};
 use crate::core::manifest::{Edited, Manifest};
 use crate::core::patch::Patch;
 use crate::core::plan::Change;
+use crate::core::route::{self, Route};
 use crate::core::select::Service;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -113,7 +114,7 @@ impl Checkout {
             }
             // What cannot be read cannot be edited either, and says so when it is meant.
             if let Ok(source) = text_of(&path)
-                && holds(&source.text)
+                && Manifest::may_hold(&source.text)
                 && let Ok(manifest) = Manifest::read(&source.text, Some(&values.text))
             {
                 stands(&source.name, &source.text, &manifest, new, &Patches::new())?;
@@ -128,8 +129,10 @@ fn stands(name: &str, text: &str, before: &Manifest, values: &str, patches: &Pat
     let after = Manifest::read(text, Some(values)).map_err(|error| at(name, error))?;
     for (index, (old, new)) in before.virtual_services().iter().zip(after.virtual_services()).enumerate() {
         let patch = patches.iter().find(|(place, _)| *place == index).map(|(_, patch)| *patch);
-        let wanted: Option<Value> = patch.map_or_else(|| Some(old.value.clone()), |patch| patch.applied(&old.value));
-        if wanted.as_ref() != Some(&new.value) {
+        let wanted = patch.map_or_else(|| Some(old.value.clone()), |patch| patch.applied(&old.value));
+        // Nothing but weights is read from values.
+        let weights = |value: &Value| route::read(value.get("spec").unwrap_or(&Value::Null)).iter().map(Route::weights).collect::<Vec<_>>();
+        if wanted.as_ref().map(weights) != Some(weights(&new.value)) {
             let title = old.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             return Err(Error::failed(format!(
                 "{name}:{}: the same value of the chart would move {title}, too; nothing was written",

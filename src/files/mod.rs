@@ -76,7 +76,7 @@ impl Checkout {
             }
             for path in walk::within(path)? {
                 match text_of(&path) {
-                    Ok(source) if holds(&source.text) => {
+                    Ok(source) if Manifest::may_hold(&source.text) => {
                         let (name, text) = (source.name.clone(), source.text.clone());
                         let added = checkout.add(source, values.is_some());
                         checkout.unread.extend(added.err().map(|error| (text, at(&name, error))));
@@ -203,11 +203,6 @@ fn in_namespace(value: &Value, namespace: Option<&str>) -> Value {
         metadata["namespace"] = json!(namespace);
     }
     value
-}
-
-/// Whether a text of a directory is worth reading.
-fn holds(text: &str) -> bool {
-    Manifest::may_hold(text) || text.contains("DestinationRule")
 }
 
 /// The directory of the chart that a file is in.
