@@ -199,7 +199,7 @@ impl Manifests {
             let Some(path) = &edit.path else { continue };
             let git = Git::of(path, deadline).await.map_err(|error| match write.commit {
                 true => error,
-                false => error.hint(format!("`--allow-dirty` does not ask whether {} is committed", edit.name)),
+                false => error.hint(format!("with `--allow-dirty` it need not be known whether {} is committed", edit.name)),
             })?;
             let Some(git) = git else {
                 if write.commit {
@@ -207,10 +207,8 @@ impl Manifests {
                 }
                 continue;
             };
-            if !write.allow_dirty {
-                git.clean(&[edit]).await?;
-                self.clean = true;
-            }
+            git.clean(edit, write.allow_dirty, write.commit).await?;
+            self.clean = !write.allow_dirty;
             if write.commit {
                 if self.commit.as_ref().is_some_and(|other| !other.is(&git)) {
                     return Err(Error::usage(format!("{} is in another Git work tree than the files before it", edit.name))
@@ -237,6 +235,9 @@ impl Manifests {
                 Err(error) => {
                     written = files::put_back(&self.edits);
                     if written.iter().all(|one| matches!(one, Written::Undone)) {
+                        let are = if self.edits.len() == 1 { "is" } else { "are" };
+                        let message = format!("{}; {} {are} as before", error.message, self.names().join(", "));
+                        let error = Error { message, ..error };
                         written = self.edits.iter().map(|_| Written::Refused(error.clone())).collect();
                     }
                 }

@@ -35,7 +35,7 @@ impl<'a> Past<'a> {
     /// each object once it is certain.
     ///
     /// # Errors
-    /// `Conflict` where the version to go back to has other routes.
+    /// `Conflict` where the version to go back to has other routes, `Usage` where two can be meant.
     pub fn look(&mut self, objects: &[Object], name: &str, rolled_back: bool) -> Result<Option<Vec<Release>>> {
         let releases: Vec<(Release, Option<String>)> =
             self.service.objects.iter().zip(objects).map(|(now, then)| release(now, then, name)).collect();
@@ -49,7 +49,7 @@ impl<'a> Past<'a> {
             return Ok(None);
         }
         if let Some(back) = self.back.take() {
-            return Ok(Some(if same { self.undone() } else { back }));
+            return if same { Err(self.uncertain(name)) } else { Ok(Some(back)) };
         }
         if same {
             return Ok(Some(self.undone()));
@@ -77,6 +77,19 @@ impl<'a> Past<'a> {
     /// When there are no older versions.
     pub fn end(self) -> Option<Vec<Release>> {
         self.back
+    }
+
+    /// What is not committed stands as it did before the newest commit: it is the way back from there, or a way there anew.
+    fn uncertain(&self, name: &str) -> Error {
+        let weights = self.service.routes().map(|chosen| chosen.route.weights()).find(|weights| weights.len() > 1);
+        let served = weights.unwrap_or_default().into_iter().find(|(_, weight)| *weight > 0).map(|(label, _)| label);
+        let message = format!(
+            "it is not certain where `{}` is to go: what is not committed stands as it did in {name}, and sends everything to {}",
+            self.service.name,
+            served.unwrap_or_default()
+        );
+        Error::usage(message)
+            .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", self.service.typed))
     }
 
     /// As a release is recorded that was rolled back: it leads to what stands.

@@ -66,24 +66,28 @@ impl Git {
         self.top == other.top
     }
 
-    /// Refuses files of which something would be lost that is not committed.
+    /// Refuses a file of which something would be lost that is not committed, unless `dirty` allows that; to `commit` it,
+    /// Git must know it.
     ///
     /// # Errors
-    /// `Usage` for the first that is not as it is committed.
-    pub async fn clean(&self, files: &[&Edit]) -> Result<()> {
-        for edit in files {
-            let Some(path) = &edit.path else { continue };
-            let arguments = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--ignored", "--untracked-files=all", "--"];
-            let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
-            let why = match told.get(..2) {
-                None => continue,
-                Some(b"??") => "is not committed yet",
-                Some(b"!!") => "is ignored by Git, so it is not committed",
-                Some(_) => "has changes that are not committed",
-            };
-            return Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`"));
+    /// `Usage` for a file that is not as it is committed.
+    pub async fn clean(&self, edit: &Edit, dirty: bool, commit: bool) -> Result<()> {
+        let Some(path) = &edit.path else { return Ok(()) };
+        let arguments = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--ignored", "--untracked-files=all", "--"];
+        let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
+        let (known, why) = match told.get(..2) {
+            None => return Ok(()),
+            Some(b"??") => (false, "is not committed yet"),
+            Some(b"!!") => (false, "is ignored by Git, so it is not committed"),
+            Some(_) => (true, "has changes that are not committed"),
+        };
+        match (known || !commit, dirty) {
+            (true, true) => Ok(()),
+            (true, false) => {
+                Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`"))
+            }
+            (false, _) => Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first")),
         }
-        Ok(())
     }
 
     /// The commits that changed the files, newest first.
