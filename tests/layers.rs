@@ -25,7 +25,7 @@ enum Crates {
 }
 use Crates::{AllBut, Only};
 
-const LAYERS: [Layer; 18] = [
+const LAYERS: [Layer; 19] = [
     // Pure: what was read comes in as JSON, time as an argument.
     Layer {
         name: "core",
@@ -42,6 +42,12 @@ const LAYERS: [Layer; 18] = [
         name: "cluster",
         modules: &["core", "dial", "error", "web"],
         crates: AllBut(&["anyhow", "clap", "rcgen", "comfy_table", "indicatif"]),
+    },
+    // Manifests in a checkout: no cluster, no screen.
+    Layer {
+        name: "files",
+        modules: &["core", "error"],
+        crates: AllBut(&["anyhow", "clap", "hyper", "hyper_util", "kube", "rcgen", "comfy_table", "indicatif"]),
     },
     Layer {
         name: "ui",
@@ -81,16 +87,16 @@ const LAYERS: [Layer; 18] = [
     Layer {
         name: "commands",
         modules: &[
-            "cli", "cluster", "complete", "core", "error", "exec", "exit", "metrics", "notify", "probe", "sandbox", "settings",
-            "ui", "web",
+            "cli", "cluster", "complete", "core", "error", "exec", "exit", "files", "metrics", "notify", "probe", "sandbox",
+            "settings", "ui", "web",
         ],
         crates: AllBut(EDGES),
     },
     Layer {
         name: "lib",
         modules: &[
-            "cli", "cluster", "commands", "complete", "core", "dial", "error", "exec", "exit", "metrics", "notify", "probe",
-            "sandbox", "settings", "ui", "web",
+            "cli", "cluster", "commands", "complete", "core", "dial", "error", "exec", "exit", "files", "metrics", "notify",
+            "probe", "sandbox", "settings", "ui", "web",
         ],
         crates: Only(&["clap"]),
     },
@@ -421,6 +427,8 @@ fn the_checker_sees_each_kind_of_violation() {
         ("src/core/plan.rs", "fn f() { println!(\"x\") }", "`println!` prints past `ui`"),
         ("src/cluster/api.rs", "use crate::ui::Ui;", "`cluster` must not name `ui`"),
         ("src/cluster/api.rs", "use crate::sandbox::Sandbox;", "`cluster` must not name `sandbox`"),
+        ("src/files/mod.rs", "use crate::cluster::Cluster;", "`files` must not name `cluster`"),
+        ("src/files/git.rs", "use crate::ui::Ui;", "`files` must not name `ui`"),
         ("src/ui/mod.rs", "use crate::cluster::Cluster;", "`ui` must not name `cluster`"),
         ("src/ui/mod.rs", "use kube::ResourceExt;", "`ui` must not use the crate `kube`"),
         ("src/sandbox/server.rs", "use crate::core::weight;", "`sandbox` must not name `core`"),

@@ -64,7 +64,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             format!("not done within {} s (--timeout); nothing was written", settings.timeout.as_secs_f64()),
         )
     };
-    let Ready { store, author, planned, found } = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
+    let Ready { mut store, author, planned, found } = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
@@ -95,7 +95,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     // Time that a person took to answer is not the cluster's.
     let left = settings.timeout.saturating_sub(started.elapsed()).max(settings.timeout / 2);
     let deadline = Instant::now() + left;
-    let driving = match &store {
+    let driving = match &mut store {
         Store::Manifests(manifests) => {
             tokio::time::timeout(left, manifests.carry_out(context, &mut planned, &intent, &author)).await
         }
@@ -270,9 +270,11 @@ async fn consent(
             Error::usage(format!("{why}: --yes required when not running interactively")).hint("run it again with `--yes`")
         );
     }
-    context.ui.show(&ui::plan(&store.place(planned, if protected.is_some() { " (protected)" } else { "" }), plans(planned), &|service, object, label| {
-        ready(found, service, object, label)
-    }));
+    context.ui.show(&ui::plan(
+        &store.place(planned, if protected.is_some() { " (protected)" } else { "" }),
+        plans(planned),
+        &|service, object, label| ready(found, service, object, label),
+    ));
     let verb = intent.verb();
     let verb = verb[..1].to_uppercase() + &verb[1..];
     let question = if changing == 1 { format!("{verb} {first}?") } else { format!("{verb} {changing} services?") };

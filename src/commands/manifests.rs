@@ -28,6 +28,8 @@ pub(super) struct Manifests {
     filter: bool,
     /// Nothing but the change will tell the files from the commit.
     clean: bool,
+    /// What there is to say of the commit that was made.
+    made: Option<String>,
 }
 
 /// Refuses what means nothing without a cluster.
@@ -83,7 +85,7 @@ pub(super) async fn ready(
     let edits = checkout.edit(&mut planned)?;
     check_all(context, &checkout, &planned, write)?;
     let mut manifests =
-        Manifests { filter: write.files[0] == Path::new(STDIN), checkout, edits, commit: None, clean: false };
+        Manifests { filter: write.files[0] == Path::new(STDIN), checkout, edits, commit: None, clean: false, made: None };
     if write.dry_run == DryRun::None {
         manifests.look_at_git(write, deadline).await?;
     }
@@ -124,7 +126,7 @@ async fn remember(
         }
     };
     if let (Intent::Rollback, Some(commit)) = (intent, commit) {
-        context.ui.say(&format!("back to {} ({})\n", commit.short, commit.subject));
+        context.ui.say(&format!("{}: back to {} ({})\n", service.name, commit.short, commit.subject));
     }
     for (object, release) in service.objects.iter_mut().zip(releases) {
         object.release = Some(release).filter(|release| release.phase == Phase::Undone || !release.before.is_empty());
@@ -221,17 +223,14 @@ impl Manifests {
     }
 
     /// Writes the files and makes the commit. What could not be done is undone.
-    pub async fn carry_out(&self, context: &Context, planned: &mut [Planned], intent: &Intent, author: &Author) {
+    pub async fn carry_out(&mut self, context: &Context, planned: &mut [Planned], intent: &Intent, author: &Author) {
         let mut written = files::write(&self.edits);
         let done = written.iter().all(|one| matches!(one, Written::Done)) && !written.is_empty();
         if let (Some(git), true) = (&self.commit, done) {
             context.journal.edited(self.names());
             let (verb, message) = message(planned, intent, author);
             match git.commit(&self.edits, &verb, &message).await {
-                Ok(commit) => {
-                    let subject = message.lines().next().unwrap_or_default();
-                    context.ui.say(&format!("committed {commit}: {subject}\n"));
-                }
+                Ok(commit) => self.made = Some(format!("committed {commit}: {}\n", message.lines().next().unwrap_or_default())),
                 Err(error) => {
                     written = files::put_back(&self.edits);
                     if written.iter().all(|one| matches!(one, Written::Undone)) {
@@ -272,6 +271,11 @@ impl Manifests {
     /// The edited text, where standard input was edited.
     pub fn text(&self) -> Option<&str> {
         self.filter.then(|| self.edits.first().map_or_else(|| self.checkout.first(), |edit| edit.after.as_str()))
+    }
+
+    /// What there is to say of the commit that was made.
+    pub fn made(&self) -> Option<&str> {
+        self.made.as_deref()
     }
 
     /// The command that takes the change back, where nothing but the change would be lost.

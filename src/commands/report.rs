@@ -154,6 +154,7 @@ pub(super) fn report(context: &Context, store: &Store, planned: &[Planned], writ
         Store::Cluster(_) => {}
         Store::Manifests(manifests) => {
             manifests.text().into_iter().for_each(|text| context.ui.answer(text));
+            manifests.made().into_iter().for_each(|text| context.ui.say(text));
             manifests.way_back().into_iter().for_each(|hint| context.ui.hint(&hint));
         }
     }
@@ -192,6 +193,7 @@ fn titles<'a>(objects: impl Iterator<Item = &'a Object> + Clone) -> Vec<String> 
     let namespaces: BTreeSet<&String> = objects.clone().map(|object| &object.namespace).collect();
     let title = |object: &Object| match namespaces.len() {
         1 => object.title(),
+        _ if object.namespace.is_empty() => object.title(),
         _ => format!("{} in {}", object.title(), object.namespace),
     };
     objects.map(title).collect()
@@ -226,7 +228,15 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
     };
     let routes = change.moves.iter().map(route).collect();
     let file = object.origin.as_ref().map(|origin| origin.file.clone());
-    Reported { object: object.title(), namespace: object.namespace.clone(), name: object.name.clone(), file, result, error, routes }
+    Reported {
+        object: object.title(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        file,
+        result,
+        error,
+        routes,
+    }
 }
 
 /// What failed as a whole: the refusal of one object, or of one among several.

@@ -1,6 +1,6 @@
 //! Edits of all files in memory, and the proof that nothing else changes.
 
-use super::{Checkout, File, at, chart_of, text_of, walk};
+use super::{Checkout, File, at, chart_of, near, text_of, walk};
 use crate::core::manifest::{Edited, Manifest};
 use crate::core::patch::Patch;
 use crate::core::plan::Change;
@@ -40,7 +40,8 @@ impl Checkout {
             change.patch = change.patch.take().map(|patch| patch.of_spec()).filter(|patch| !patch.operations().is_empty());
         }
         let mut by_file: BTreeMap<usize, Patches<'_>> = BTreeMap::new();
-        for (service, change) in planned.iter().flat_map(|(service, changes)| changes.iter().map(move |change| (service, change))) {
+        for (service, change) in planned.iter().flat_map(|(service, changes)| changes.iter().map(move |change| (service, change)))
+        {
             if let (Some(patch), Some(origin)) = (&change.patch, &service.objects[change.object].origin) {
                 by_file.entry(origin.place.0).or_default().push((origin.place.1, patch));
             }
@@ -50,7 +51,8 @@ impl Checkout {
         let mut told: BTreeMap<usize, String> = BTreeMap::new();
         for (&place, patches) in &by_file {
             let file = &self.files[place];
-            if let Some(problem) = patches.iter().find_map(|(index, _)| file.manifest.virtual_services()[*index].problem.clone()) {
+            if let Some(problem) = patches.iter().find_map(|(index, _)| file.manifest.virtual_services()[*index].problem.clone())
+            {
                 return Err(at(&file.source.name, problem));
             }
             let edited = self.edit_one(file, patches, &values).map_err(|error| at(&file.source.name, error))?;
@@ -73,7 +75,8 @@ impl Checkout {
             }
             told.insert(place, names.join(", "));
         }
-        for (place, (old, (new, moves))) in self.values.iter().zip(values).enumerate().filter(|(_, (old, new))| old.text != new.0) {
+        for (place, (old, (new, moves))) in self.values.iter().zip(values).enumerate().filter(|(_, (old, new))| old.text != new.0)
+        {
             self.prove(place, &new, &by_file)?;
             edits.push(Edit { name: old.name.clone(), path: old.path.clone(), before: old.text.clone(), after: new, moves });
         }
@@ -117,7 +120,7 @@ impl Checkout {
                 && Manifest::may_hold(&source.text)
                 && let Ok(manifest) = Manifest::read(&source.text, Some(&values.text))
             {
-                stands(&source.name, &source.text, &manifest, new, &Patches::new())?;
+                stands(&near(&path), &source.text, &manifest, new, &Patches::new())?;
             }
         }
         Ok(())
@@ -131,7 +134,8 @@ fn stands(name: &str, text: &str, before: &Manifest, values: &str, patches: &Pat
         let patch = patches.iter().find(|(place, _)| *place == index).map(|(_, patch)| *patch);
         let wanted = patch.map_or_else(|| Some(old.value.clone()), |patch| patch.applied(&old.value));
         // Nothing but weights is read from values.
-        let weights = |value: &Value| route::read(value.get("spec").unwrap_or(&Value::Null)).iter().map(Route::weights).collect::<Vec<_>>();
+        let weights =
+            |value: &Value| route::read(value.get("spec").unwrap_or(&Value::Null)).iter().map(Route::weights).collect::<Vec<_>>();
         if wanted.as_ref().map(weights) != Some(weights(&new.value)) {
             let title = old.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             return Err(Error::failed(format!(

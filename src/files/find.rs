@@ -20,7 +20,8 @@ impl Checkout {
         }
         if wanted.is_empty() {
             for object in self.of_namespace(None).filter(|object| find::weighted(object)) {
-                let (text, name, namespace) = (format!("vs/{}", object.name), object.name.clone(), Some(object.namespace.clone()));
+                let (text, name, namespace) =
+                    (format!("vs/{}", object.name), object.name.clone(), Some(object.namespace.clone()));
                 let namespace = namespace.filter(|namespace| !namespace.is_empty());
                 let object = self.one(&ServiceRef { text: text.clone(), name: name.clone(), namespace, object_only: true })?;
                 // A dot would separate a namespace.
@@ -68,8 +69,11 @@ impl Checkout {
                 [one] => objects.push((*one).clone()),
                 [] => {
                     let whole = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
-                    return Err(Error::not_found(format!("{} delegates to {whole}, which is not among the files", object.title()))
-                        .hint("name its file or directory with another `-f`"));
+                    return Err(Error::not_found(format!(
+                        "{} delegates to {whole}, which is not among the files",
+                        object.title()
+                    ))
+                    .hint("name its file or directory with another `-f`"));
                 }
                 several => {
                     let delegate = ServiceRef { text: format!("vs/{name}"), name, namespace: None, object_only: true };

@@ -83,9 +83,7 @@ impl Git {
         };
         match (known || !commit, dirty) {
             (true, true) => Ok(()),
-            (true, false) => {
-                Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`"))
-            }
+            (true, false) => Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`")),
             (false, _) => Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first")),
         }
     }
@@ -95,7 +93,8 @@ impl Git {
     /// # Errors
     /// `Failed` where Git refuses.
     pub async fn log(&self, files: &[&Path]) -> Result<Vec<Commit>> {
-        let (count, format) = (MOST_COMMITS.to_string(), format!("--format=%H%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s"));
+        let (count, format) =
+            (MOST_COMMITS.to_string(), format!("--format=%H%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s"));
         let arguments = ["--literal-pathspecs", "log", "-z", "-n", &count, &format, "--"];
         let files: Vec<&OsStr> = files.iter().map(|path| path.as_os_str()).collect();
         let ended = self.run(&arguments, &files, None).await?;

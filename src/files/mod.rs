@@ -102,7 +102,9 @@ impl Checkout {
         let file = self.files.len();
         for (index, held) in manifest.virtual_services().iter().enumerate() {
             let origin = Origin { file: source.name.clone(), line: held.line, place: (file, index) };
-            self.objects.push(object(&held.value, self.namespace.as_deref(), origin));
+            let object = object(&held.value, self.namespace.as_deref(), origin);
+            // A piece of a template that others make objects of.
+            self.objects.extend(Some(object).filter(|object| !object.name.is_empty()));
         }
         for rule in manifest.destination_rules() {
             self.rules.add(&in_namespace(rule, self.namespace.as_deref()));
@@ -119,12 +121,7 @@ impl Checkout {
         if let Some(known) = self.values.iter().position(|values| values.path.as_ref() == Some(&path)) {
             return Ok(Some(known));
         }
-        let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
-        let mut values = text_of(&path)?;
-        if let Ok(below) = path.strip_prefix(&here) {
-            values.name = below.display().to_string();
-        }
-        self.values.push(values);
+        self.values.push(text_of(&path).map(|values| Text { name: near(&path), ..values })?);
         Ok(Some(self.values.len() - 1))
     }
 
@@ -153,7 +150,8 @@ impl Checkout {
 
     /// What lies below a directory, looks like a virtual service of one of `names`, and cannot be read.
     pub fn unread<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = &'a Error> {
-        let of_interest = move |text: &str| text.is_empty() || names.is_empty() || names.iter().any(|name| text.contains(name.as_str()));
+        let of_interest =
+            move |text: &str| text.is_empty() || names.is_empty() || names.iter().any(|name| text.contains(name.as_str()));
         self.unread.iter().filter(move |(text, _)| of_interest(text)).map(|(_, error)| error)
     }
 
@@ -179,8 +177,11 @@ impl Checkout {
             let Some(text) = texts.first() else { return Ok(None) };
             let Ok(manifest) = Manifest::read(text, texts.get(1).map(String::as_str)) else { return Ok(None) };
             let origin = || Origin { file: commit.short.clone(), line: 0, place: (0, 0) };
-            let mut then = manifest.virtual_services().iter().map(|held| object(&held.value, self.namespace.as_deref(), origin()));
-            let Some(then) = then.find(|then| (&then.namespace, &then.name) == (&now.namespace, &now.name)) else { return Ok(None) };
+            let mut then =
+                manifest.virtual_services().iter().map(|held| object(&held.value, self.namespace.as_deref(), origin()));
+            let Some(then) = then.find(|then| (&then.namespace, &then.name) == (&now.namespace, &now.name)) else {
+                return Ok(None);
+            };
             found.push(then);
         }
         Ok(Some(found))
@@ -210,6 +211,12 @@ fn chart_of(path: &Path) -> Option<&Path> {
     path.ancestors().skip(1).find(|directory| directory.join("Chart.yaml").is_file())
 }
 
+/// A path that nobody typed, from where the user is.
+fn near(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
 fn text_of(path: &Path) -> Result<Text> {
     let shown = path.strip_prefix("./").unwrap_or(path).display().to_string();
     let cannot = |error: std::io::Error| Error::usage(format!("cannot read {shown}")).caused_by(plainly(&error));
@@ -219,7 +226,11 @@ fn text_of(path: &Path) -> Result<Text> {
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(cannot)?;
             ("standard input".to_owned(), None, bytes)
         }
-        false => (shown.clone(), Some(path.canonicalize().map_err(cannot)?), std::fs::read(path).map_err(cannot)?),
+        false => {
+            let bytes = std::fs::read(path).map_err(cannot)?;
+            // A pipe of the shell can be read, and has no place.
+            (shown.clone(), Some(path.canonicalize().unwrap_or_else(|_| path.to_owned())), bytes)
+        }
     };
     let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name} is not UTF-8 text")))?;
     Ok(Text { name, path: real, text })

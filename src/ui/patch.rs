@@ -101,7 +101,10 @@ mod tests {
 
     #[test]
     fn a_line_more_and_the_end_of_the_file() {
-        assert_eq!(plain("a\nb", "a\nx\nb"), "--- a/a.yaml\n+++ b/a.yaml\n@@ -1,2 +1,3 @@\n a\n+x\n b\n\\ No newline at end of file\n");
+        assert_eq!(
+            plain("a\nb", "a\nx\nb"),
+            "--- a/a.yaml\n+++ b/a.yaml\n@@ -1,2 +1,3 @@\n a\n+x\n b\n\\ No newline at end of file\n"
+        );
         assert_eq!(plain("", "a\n"), "--- a/a.yaml\n+++ b/a.yaml\n@@ -0,0 +1 @@\n+a\n");
         assert_eq!(plain("a\r\n", "b\r\n"), "--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1 @@\n-a\r\n+b\r\n");
     }

@@ -13,6 +13,7 @@ mod earlier;
 mod errors;
 mod evaluate;
 mod exit_codes;
+mod files;
 mod gates;
 mod group;
 mod help;

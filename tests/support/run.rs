@@ -4,7 +4,7 @@ use super::filter::filtered;
 use super::sandbox::Sandbox;
 use expect_test::Expect;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ pub struct Run {
     environment: Vec<(String, String)>,
     stdin: String,
     home: tempfile::TempDir,
+    place: Option<PathBuf>,
 }
 
 /// `tidegate` with the arguments in `line`, which are separated by blanks.
@@ -30,6 +31,7 @@ pub fn tidegate(line: &str) -> Run {
         environment: Vec::new(),
         stdin: String::new(),
         home: super::directory(),
+        place: None,
     }
 }
 
@@ -67,6 +69,12 @@ impl Run {
         self.home.path()
     }
 
+    /// In another working directory.
+    pub fn within(mut self, place: &Path) -> Self {
+        self.place = Some(place.to_owned());
+        self
+    }
+
     /// The command, for runs that need another way of starting it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(PROGRAM);
@@ -80,7 +88,7 @@ impl Run {
         command.env_clear().env("HOME", self.home.path()).env("USER", "alice").env("TZ", "UTC");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.home.path());
+        command.current_dir(self.place.as_deref().unwrap_or(self.home.path()));
     }
 
     /// The arguments as a shell reads them.
