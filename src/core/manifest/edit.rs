@@ -140,7 +140,7 @@ impl Manifest {
                 _ => refused(line, "the weight is no number"),
             });
         };
-        let inside = content(node, quoted);
+        let inside = node.content();
         if let Some(action) = self.text.masked.within(node.start..node.end.max(node.start + 1)).first() {
             let source = self.text.slice(action.range.clone());
             let path = reference::plain(source).filter(|_| action.range == inside);
@@ -250,11 +250,10 @@ impl Manifest {
                 return Err(refused(line, why));
             }
             let node = values.documents.first().and_then(|document| document.root.find(path.iter().copied()));
-            let Some(Node { kind: Kind::Scalar { quoted }, .. }) = node else {
+            let Some(node) = node.filter(|node| matches!(node.kind, Kind::Scalar { .. })) else {
                 return Err(Error::new(Failure::NotFound, format!("line {line}: `{name}` is no number in the values")));
             };
-            let Some(node) = node else { continue };
-            let Range { start, end } = content(node, *quoted);
+            let Range { start, end } = node.content();
             splices.push(Splice { start, end, with: weight.to_string() });
         }
         Ok(splices)
@@ -264,12 +263,6 @@ impl Manifest {
 fn templated(line: usize, source: &str) -> Error {
     refused(line, format!("the weight is templated by more than a plain reference (`{source}`)"))
         .hint("change the template or its values by hand")
-}
-
-/// The bytes of a scalar without its quotes.
-fn content(node: &Node, quoted: bool) -> Range<usize> {
-    let quote = usize::from(quoted);
-    node.start + quote..node.end - quote
 }
 
 /// The parts of a list of destinations in which nothing decides how many there are: what stands below their keys.

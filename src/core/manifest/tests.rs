@@ -2,6 +2,7 @@ use super::*;
 use crate::core::object::Object;
 use serde_json::json;
 
+mod corpus;
 mod templates;
 
 /// The weights of http routes as a patch: `(route, destination, weight)`.
