@@ -139,7 +139,7 @@ impl Manifest {
             }
             *object = after;
         }
-        let mut in_values = self.place_values(&work)?;
+        let mut in_values = self.place_values(&mut work)?;
         let text = spliced(&self.text.source, &mut work.text);
         let values = self.values.as_ref().filter(|_| !in_values.is_empty());
         let values = values.map(|values| spliced(&values.source, &mut in_values));
@@ -152,7 +152,7 @@ impl Manifest {
         let failed = || {
             let error = Error::failed("the text would not mean what it should after this change; nothing is changed");
             match work.anchors.first() {
-                Some(line) => error.caused_by(format!("line {line}: other places may refer to what is anchored here")),
+                Some(line) => error.caused_by(format!("{line}: other places may refer to what is anchored here")),
                 None => error,
             }
         };

@@ -94,7 +94,7 @@ pub(super) struct Work {
     /// In the values: by path the number, and where the actions that take it begin.
     pub values: BTreeMap<Vec<String>, (u64, Vec<usize>)>,
     /// The lines of anchors that hold something of it.
-    pub anchors: Vec<usize>,
+    pub anchors: Vec<String>,
 }
 
 fn refused(line: usize, why: impl std::fmt::Display) -> Error {
@@ -131,7 +131,7 @@ impl Manifest {
     fn replace(&self, key: &Key, node: &Node, weight: &Weight, work: &mut Work) -> Result<()> {
         let line = self.text.line(node.start);
         if node.anchored {
-            work.anchors.push(line);
+            work.anchors.push(format!("line {line}"));
         }
         let Kind::Scalar { quoted } = node.kind else {
             return Err(match node.kind {
@@ -226,7 +226,7 @@ impl Manifest {
     }
 
     /// What sets the values, once all of a text's weights are known.
-    pub(super) fn place_values(&self, work: &Work) -> Result<Vec<Splice>> {
+    pub(super) fn place_values(&self, work: &mut Work) -> Result<Vec<Splice>> {
         let mut splices = Vec::new();
         for (path, (weight, uses)) in &work.values {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -253,6 +253,9 @@ impl Manifest {
             let Some(node) = node.filter(|node| matches!(node.kind, Kind::Scalar { .. })) else {
                 return Err(Error::new(Failure::NotFound, format!("line {line}: `{name}` is no number in the values")));
             };
+            if node.anchored {
+                work.anchors.push(format!("line {} of the values", values.line(node.start)));
+            }
             let Range { start, end } = node.content();
             splices.push(Splice { start, end, with: weight.to_string() });
         }
@@ -289,7 +292,7 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn down(self, token: &str, anchors: &mut Vec<usize>) -> Result<Step<'a>> {
+    fn down(self, token: &str, anchors: &mut Vec<String>) -> Result<Step<'a>> {
         let line = self.text.line(self.at.start);
         let Some((key, at)) = self.at.get(token) else {
             let why = format!("`{token}` is not written here, but comes from elsewhere");
@@ -301,7 +304,7 @@ impl<'a> Step<'a> {
             return Err(refused(line, why).hint("write it out in its place first"));
         }
         if at.anchored {
-            anchors.push(line);
+            anchors.push(format!("line {line}"));
         }
         Ok(Step { text: self.text, at, key })
     }
