@@ -53,8 +53,8 @@ pub struct Edited {
     pub values: Option<String>,
 }
 
-/// The groups whose objects are meant.
-const GROUP: &str = "networking.istio.io/";
+/// The groups whose objects are meant: `networking.istio.io`, and the one of before Istio 1.0.
+const GROUPS: [&str; 2] = ["networking.istio.io/", "config.istio.io/"];
 
 impl Manifest {
     /// Reads a text. `values` is the text of the chart's `values.yaml`, for templates with weights like
@@ -139,7 +139,7 @@ impl Manifest {
             }
             *object = after;
         }
-        let mut in_values = self.place_values(&work)?;
+        let mut in_values = self.place_values(&mut work)?;
         let text = spliced(&self.text.source, &mut work.text);
         let values = self.values.as_ref().filter(|_| !in_values.is_empty());
         let values = values.map(|values| spliced(&values.source, &mut in_values));
@@ -152,7 +152,7 @@ impl Manifest {
         let failed = || {
             let error = Error::failed("the text would not mean what it should after this change; nothing is changed");
             match work.anchors.first() {
-                Some(line) => error.caused_by(format!("line {line}: other places may refer to what is anchored here")),
+                Some(line) => error.caused_by(format!("{line}: other places may refer to what is anchored here")),
                 None => error,
             }
         };
@@ -199,7 +199,7 @@ impl Manifest {
     fn kind(&self, value: &Value) -> Option<Sort> {
         let version = value.get("apiVersion").and_then(Value::as_str);
         let ours = match version {
-            Some(version) => version.starts_with(GROUP) || version.contains("{{"),
+            Some(version) => GROUPS.iter().any(|group| version.starts_with(group)) || version.contains("{{"),
             None => !self.text.masked.actions.is_empty(),
         };
         match value.get("kind").and_then(Value::as_str).filter(|_| ours)? {
@@ -213,17 +213,18 @@ impl Manifest {
     fn hold(&mut self, place: (usize, Option<usize>), values: Option<&str>) -> Result<()> {
         let Some(value) = self.value(place) else { return Ok(()) };
         let mut held = Held { value: Value::Null, line: 1, problem: None, place };
-        let mut found = Vec::new();
-        for pointer in templated(value) {
+        let (mut found, mut numbers) = (Vec::new(), Vec::new());
+        for pointer in texts(value) {
             let Some(node) = self.node(&held).and_then(|object| object.find(pointer.split('/').skip(1))) else { continue };
-            let inside = match node.kind {
-                Kind::Scalar { quoted: true } => node.start + 1..node.end - 1,
-                _ => node.start..node.end,
-            };
-            if let Some(path) = reference::plain(self.text.slice(inside.clone()))
+            let Kind::Scalar { quoted } = node.kind else { continue };
+            let inside = node.content();
+            let source = self.text.slice(inside.clone());
+            if let Some(path) = reference::plain(source)
                 && self.text.masked.within(inside.clone()).iter().any(|action| action.range == inside)
             {
-                found.push((pointer, path.join("."), matches!(node.kind, Kind::Scalar { quoted: true })));
+                found.push((pointer, path.join("."), quoted));
+            } else if let Some(number) = octal(source).filter(|_| !quoted) {
+                numbers.push((pointer, Value::from(number)));
             }
         }
         if let (Some(source), None, false) = (values, &self.values, found.is_empty()) {
@@ -237,9 +238,12 @@ impl Manifest {
             let stored = self.values.as_ref().and_then(|values| values.documents.first());
             let stored = stored.and_then(|document| document.value.pointer(&format!("/{}", path.replace('.', "/"))));
             let number = stored.and_then(|stored| stored.as_u64().or_else(|| stored.as_str()?.parse().ok()));
-            let slot = self.value_mut(place).and_then(|value| value.pointer_mut(&pointer));
-            if let (Some(number), Some(slot)) = (number, slot) {
-                *slot = if quoted { Value::String(number.to_string()) } else { Value::from(number) };
+            let number = number.map(|number| if quoted { Value::String(number.to_string()) } else { Value::from(number) });
+            numbers.extend(number.map(|number| (pointer, number)));
+        }
+        for (pointer, number) in numbers {
+            if let Some(slot) = self.value_mut(place).and_then(|value| value.pointer_mut(&pointer)) {
+                *slot = number;
             }
         }
         held.value = self.value(place).cloned().unwrap_or_default();
@@ -272,15 +276,20 @@ enum Sort {
     Rule,
 }
 
-/// The pointers of the weights that are texts with an action in them.
-fn templated(object: &Value) -> Vec<String> {
+/// What kubectl's reader makes of `00`; ours takes it for a text.
+fn octal(written: &str) -> Option<u64> {
+    u64::from_str_radix(written.strip_prefix('0')?, 8).ok()
+}
+
+/// The pointers of the weights that are texts.
+fn texts(object: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let list = |value: Option<&Value>| value.and_then(Value::as_array).map_or(0, Vec::len);
     for protocol in Protocol::ALL.map(Protocol::key) {
         for route in 0..list(object.pointer(&format!("/spec/{protocol}"))) {
             for destination in 0..list(object.pointer(&format!("/spec/{protocol}/{route}/route"))) {
                 let pointer = format!("/spec/{protocol}/{route}/route/{destination}/weight");
-                if object.pointer(&pointer).and_then(Value::as_str).is_some_and(|text| text.contains("{{")) {
+                if object.pointer(&pointer).is_some_and(Value::is_string) {
                     found.push(pointer);
                 }
             }

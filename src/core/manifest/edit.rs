@@ -94,7 +94,7 @@ pub(super) struct Work {
     /// In the values: by path the number, and where the actions that take it begin.
     pub values: BTreeMap<Vec<String>, (u64, Vec<usize>)>,
     /// The lines of anchors that hold something of it.
-    pub anchors: Vec<usize>,
+    pub anchors: Vec<String>,
 }
 
 fn refused(line: usize, why: impl std::fmt::Display) -> Error {
@@ -131,7 +131,7 @@ impl Manifest {
     fn replace(&self, key: &Key, node: &Node, weight: &Weight, work: &mut Work) -> Result<()> {
         let line = self.text.line(node.start);
         if node.anchored {
-            work.anchors.push(line);
+            work.anchors.push(format!("line {line}"));
         }
         let Kind::Scalar { quoted } = node.kind else {
             return Err(match node.kind {
@@ -140,7 +140,7 @@ impl Manifest {
                 _ => refused(line, "the weight is no number"),
             });
         };
-        let inside = content(node, quoted);
+        let inside = node.content();
         if let Some(action) = self.text.masked.within(node.start..node.end.max(node.start + 1)).first() {
             let source = self.text.slice(action.range.clone());
             let path = reference::plain(source).filter(|_| action.range == inside);
@@ -226,7 +226,7 @@ impl Manifest {
     }
 
     /// What sets the values, once all of a text's weights are known.
-    pub(super) fn place_values(&self, work: &Work) -> Result<Vec<Splice>> {
+    pub(super) fn place_values(&self, work: &mut Work) -> Result<Vec<Splice>> {
         let mut splices = Vec::new();
         for (path, (weight, uses)) in &work.values {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -250,11 +250,13 @@ impl Manifest {
                 return Err(refused(line, why));
             }
             let node = values.documents.first().and_then(|document| document.root.find(path.iter().copied()));
-            let Some(Node { kind: Kind::Scalar { quoted }, .. }) = node else {
+            let Some(node) = node.filter(|node| matches!(node.kind, Kind::Scalar { .. })) else {
                 return Err(Error::new(Failure::NotFound, format!("line {line}: `{name}` is no number in the values")));
             };
-            let Some(node) = node else { continue };
-            let Range { start, end } = content(node, *quoted);
+            if node.anchored {
+                work.anchors.push(format!("line {} of the values", values.line(node.start)));
+            }
+            let Range { start, end } = node.content();
             splices.push(Splice { start, end, with: weight.to_string() });
         }
         Ok(splices)
@@ -264,12 +266,6 @@ impl Manifest {
 fn templated(line: usize, source: &str) -> Error {
     refused(line, format!("the weight is templated by more than a plain reference (`{source}`)"))
         .hint("change the template or its values by hand")
-}
-
-/// The bytes of a scalar without its quotes.
-fn content(node: &Node, quoted: bool) -> Range<usize> {
-    let quote = usize::from(quoted);
-    node.start + quote..node.end - quote
 }
 
 /// The parts of a list of destinations in which nothing decides how many there are: what stands below their keys.
@@ -296,7 +292,7 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn down(self, token: &str, anchors: &mut Vec<usize>) -> Result<Step<'a>> {
+    fn down(self, token: &str, anchors: &mut Vec<String>) -> Result<Step<'a>> {
         let line = self.text.line(self.at.start);
         let Some((key, at)) = self.at.get(token) else {
             let why = format!("`{token}` is not written here, but comes from elsewhere");
@@ -308,7 +304,7 @@ impl<'a> Step<'a> {
             return Err(refused(line, why).hint("write it out in its place first"));
         }
         if at.anchored {
-            anchors.push(line);
+            anchors.push(format!("line {line}"));
         }
         Ok(Step { text: self.text, at, key })
     }

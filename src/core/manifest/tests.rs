@@ -2,6 +2,8 @@ use super::*;
 use crate::core::object::Object;
 use serde_json::json;
 
+mod corpus;
+mod robust;
 mod templates;
 
 /// The weights of http routes as a patch: `(route, destination, weight)`.
@@ -130,9 +132,11 @@ fn what_is_written_elsewhere_is_refused() {
         edited(&merged, &[(0, 1, 5), (0, 2, 6)]),
         merged.replace("weight: 1", "weight: 5").replace("weight: 2", "weight: 6")
     );
-    assert!(
-        read(&merged).edited(&[(0, &patch(&[(0, 0, 20)]))]).is_err() || edited(&merged, &[(0, 0, 20)]).contains("weight: 20")
-    );
+    // The others have weights of their own.
+    assert_eq!(edited(&merged, &[(0, 0, 20)]), merged.replacen("host: a}\n", "host: a}\n      weight: 20\n", 1));
+    let bare = merged.replace("\n      weight: 1", "");
+    assert!(refused(&bare, &[(0, 0, 20)]).contains("would not mean"));
+    assert_eq!(edited(&bare, &[(0, 1, 20)]), bare.replace("- <<: *d", "- <<: *d\n      weight: 20"));
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(super) struct Document {
     pub value: Value,
 }
 
+/// Longer lines are not shown.
+const LONG: usize = 240;
+
 impl Text {
     /// Reads a text.
     ///
@@ -75,7 +78,9 @@ impl Text {
         let at = (0..=at.min(self.source.len())).rev().find(|at| self.source.is_char_boundary(*at)).unwrap_or(0);
         let position = Position { line: self.line(at), column: self.before(at).chars().count() + 1 };
         let Position { line, column } = position;
-        Error::usage(format!("line {line}, column {column}: {message}\n{}", excerpt(&self.source, position)))
+        let error = format!("line {line}, column {column}: {message}");
+        let long = self.source.lines().nth(line - 1).is_none_or(|text| text.len() > LONG);
+        Error::usage(if long { error } else { format!("{error}\n{}", excerpt(&self.source, position)) })
     }
 }
 

@@ -4,6 +4,7 @@
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// A value's place.
 #[derive(Debug)]
@@ -53,6 +54,12 @@ impl Node {
             Kind::List(items) => Some((None, items.get(token.parse::<usize>().ok()?)?)),
             Kind::Scalar { .. } | Kind::Alias => None,
         }
+    }
+
+    /// The bytes of a scalar without its quotes.
+    pub fn content(&self) -> Range<usize> {
+        let quote = usize::from(matches!(self.kind, Kind::Scalar { quoted: true }));
+        self.start + quote..self.end - quote
     }
 
     /// The value behind several keys and places.

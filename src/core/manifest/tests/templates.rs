@@ -8,7 +8,7 @@ fn why(text: &str, values: &str, weights: &[(usize, usize, u32)]) -> String {
     with_values(text, values, weights).expect_err("refused").message
 }
 
-const CHART: &str = r#"{{- if .Values.istio.enabled -}}
+pub const CHART: &str = r#"{{- if .Values.istio.enabled -}}
 {{- $name := include "fullname" . -}}
 {{/*
   a comment: "with }} braces" and `quotes
@@ -94,7 +94,8 @@ fn weights_are_followed_into_the_values() {
     assert_eq!(why(&text, "canary: {}", &[(0, 0, 80)]), "line 8: `.Values.canary.stable` is no number in the values");
     assert!(why(&text, "canary: [", &[(0, 0, 80)]).starts_with("in the values, line 1, "));
     assert!(with_values(&text, "w: &w 5\ncanary: {stable: *w, weight: 1}", &[(0, 0, 80)]).is_err());
-    assert!(with_values(&text, "canary: {stable: &w 5, weight: 1}\nx: *w", &[(0, 0, 80)]).is_err());
+    let anchored = with_values(&text, "canary: {stable: &w 5, weight: 1}\nx: *w", &[(0, 0, 80)]).expect_err("x would change too");
+    assert_eq!(anchored.causes, ["line 1 of the values: other places may refer to what is anchored here"]);
 }
 
 #[test]
