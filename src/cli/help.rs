@@ -36,6 +36,9 @@ Examples:
   # Several services as one: all change, or none
   tidegate shift product recommendation review --weights old=0,new=100
 
+  # Manifests in a Git checkout instead of a cluster
+  tidegate shift carts -f k8s --weights 80/20 --commit
+
   # Only the plan, or the document for `kubectl patch --type=json`
   tidegate shift carts --weights 80/20 --dry-run
   tidegate shift carts --weights 80/20 --dry-run -o json
@@ -346,7 +349,7 @@ const FORMATS: &str = "\
 -o yaml    the same as YAML
 
 status: a list of services
-  service       namespace, name, hosts, release {id, phase, since, by},
+  service       namespace, name, file, hosts, release {id, phase, since, by},
                 changed {at, by}, managedBy, routes; of a project: project,
                 stage, url, delivery
   delivery      run, image, status (running, waiting, stuck), stage, phase,
@@ -362,15 +365,15 @@ history: a list of revisions
                 where the service has several objects: object
 
 shift, promote, rollback: a list of changes
-  change        object, namespace, name, error, routes,
+  change        object, namespace, name, file, error, routes,
                 result (changed, unchanged, refused, unknown, undone, stuck,
                 left)
   route         route, name, destinations
   destination   name, before, after
 
 With --dry-run, for one object: the RFC 6902 document that
-`kubectl patch --type=json` accepts; for several a list of
-{object, namespace, patch}.
+`kubectl patch --type=json` accepts; for several, and with -f, a list of
+{object, namespace, file, patch}.
 
 evaluate: format, verdict (pass, warning, fail, inconclusive), reason, message,
                 error, score, maxScore, objectives {pass, warning}, compared,
@@ -461,6 +464,25 @@ Flux, in the Kustomization (recent versions):
 
 Helm: the weights of the chart's values come back with each upgrade; set them to
 the new state before the next one.
+
+Or move the traffic where Git owns it, in a checkout, and let the operator do it:
+
+  tidegate shift carts -f k8s --weights 80/20 --diff --commit && git push
+  tidegate status -f k8s
+  tidegate promote carts -f k8s --commit
+  tidegate rollback carts -f k8s --commit
+  kustomize build prod | tidegate shift carts -f - --weights 80/20
+
+`-f` takes files, directories with all below them, and `-`, and asks no cluster.
+Nothing but the weights' bytes changes, and all files are edited or none. Of
+several objects for one service, as in overlays, `-f` or `-n` chooses. What a
+Helm template takes from the values is edited there: those of its chart, or
+--values FILE. Weights that a template computes are refused.
+
+In a work tree, files with changes that are not committed are left alone, unless
+with --allow-dirty. --commit commits exactly what was edited. The history is
+Git's: `rollback` goes back to the newest version in which each route sends
+everything to one destination, `promote` goes on from there.
 ";
 
 const RBAC: &str = "\

@@ -9,6 +9,7 @@ use crate::core::host::ServiceRef;
 use crate::core::past::Past;
 use crate::core::plan::{Author, Change, Intent};
 use crate::core::release::{Phase, Release};
+use crate::core::route::Action;
 use crate::core::select::Service;
 use crate::error::{Error, Result};
 use crate::exec::{Outcome, Planned};
@@ -81,7 +82,17 @@ pub(super) async fn ready(
         super::change::only_released(&mut found, intent);
     }
     let author = super::change::author(settings, None, write.reason.clone());
-    let mut planned = plan_all(&mut found, intent, write, &author)?;
+    let templated = found
+        .services
+        .iter()
+        .flat_map(|service| service.routes())
+        .any(|chosen| matches!(&chosen.route.action, Action::Broken(why) if why.contains("{{")));
+    let mut planned = plan_all(&mut found, intent, write, &author).map_err(|error| match templated {
+        // Whatever else there is to say, it follows from this.
+        true => Error { hints: Vec::new(), ..error }
+            .hint("a weight of a template is followed where it is a plain reference, `{{ .Values.NAME }}`, that the values have"),
+        false => error,
+    })?;
     let edits = checkout.edit(&mut planned)?;
     check_all(context, &checkout, &planned, write)?;
     let mut manifests =
@@ -92,7 +103,7 @@ pub(super) async fn ready(
     if write.reason.is_some() && !write.commit {
         context.ui.warn("--reason goes into the message of a commit, and without --commit none is made");
     }
-    Ok(Ready { store: Store::Manifests(manifests), author, planned, found })
+    Ok(Ready { store: Store::Manifests(Box::new(manifests)), author, planned, found })
 }
 
 /// What must hold of the destinations, as far as the files say it.
@@ -141,7 +152,7 @@ async fn releases(checkout: &Checkout, service: &Service, deadline: Instant) -> 
     let paths: Vec<&Path> = service.objects.iter().flat_map(|object| checkout.paths(object)).collect();
     let Some(first) = paths.first() else { return Ok(Err("what comes in has no history".into())) };
     let Some(git) = Git::of(first, deadline).await? else {
-        return Ok(Err(format!("{} is in no Git work tree", first.display())));
+        return Ok(Err(format!("{} is in no Git work tree", files::near(first))));
     };
     let mut past = Past::new(service);
     let mut back = None;
@@ -280,7 +291,7 @@ impl Manifests {
 
     /// The command that takes the change back, where nothing but the change would be lost.
     pub fn way_back(&self) -> Option<String> {
-        let quoted = |edit: &Edit| Some(crate::core::shell::quoted(&edit.path.as_ref()?.to_string_lossy()).into_owned());
+        let quoted = |edit: &Edit| Some(crate::core::shell::quoted(&files::near(edit.path.as_ref()?)).into_owned());
         let names: Vec<String> = self.edits.iter().filter_map(quoted).collect();
         let wanted = self.clean && self.commit.is_none() && !names.is_empty();
         wanted.then(|| format!("`git diff` shows it; `git restore {}` takes it back", names.join(" ")))

@@ -12,7 +12,7 @@ pub(super) enum Store {
     /// The API server's.
     Cluster(Box<Cluster>),
     /// Files.
-    Manifests(Manifests),
+    Manifests(Box<Manifests>),
 }
 
 impl Store {

@@ -51,10 +51,6 @@ impl Checkout {
         let mut told: BTreeMap<usize, String> = BTreeMap::new();
         for (&place, patches) in &by_file {
             let file = &self.files[place];
-            if let Some(problem) = patches.iter().find_map(|(index, _)| file.manifest.virtual_services()[*index].problem.clone())
-            {
-                return Err(at(&file.source.name, problem));
-            }
             let edited = self.edit_one(file, patches, &values).map_err(|error| at(&file.source.name, error))?;
             let mut names = Vec::new();
             let moves: Vec<(usize, usize)> = patches.iter().map(|(index, _)| (place, *index)).collect();

@@ -153,7 +153,9 @@ impl Git {
     async fn run(&self, arguments: &[&str], paths: &[&OsStr], input: Option<&[u8]>) -> Result<Ended> {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.top).args(arguments).args(paths).kill_on_drop(true);
-        ELSEWHERE.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in ELSEWHERE {
+            command.env_remove(name);
+        }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_PAGER", "cat");
         if input.is_none() {
             // Who only looks takes no lock that somebody else may want.

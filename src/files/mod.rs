@@ -212,7 +212,7 @@ fn chart_of(path: &Path) -> Option<&Path> {
 }
 
 /// A path that nobody typed, from where the user is.
-fn near(path: &Path) -> String {
+pub fn near(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }

@@ -115,7 +115,7 @@ fn what_cannot_be_followed_is_refused() {
         error: no route of `orders` has weights:
           http[0]: everything to new (only x-group: test)
           http[1]: route[0] has the weight "{{ .Values.orders.old | default 5 }}"
-        hint: name the subsets to begin a split: `tidegate shift orders -f orders.yaml --weights OLD=100,NEW=0`
+        hint: a weight of a template is followed where it is a plain reference, `{{ .Values.NAME }}`, that the values have
         [exit status: 5]
     "#]]);
 }

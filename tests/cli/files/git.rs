@@ -21,7 +21,8 @@ fn a_release_from_start_to_end() {
 
         Tidegate: shift carts
 
-    "#]].assert_eq(&checkout.git(&["log", "-1", "--format=%an%n%B"]));
+    "#]]
+    .assert_eq(&checkout.git(&["log", "-1", "--format=%an%n%B"]));
     run("shift carts --weights 50/50").succeeds();
     run("promote carts").shows(expect![[r#"
         virtualservice.networking.istio.io/carts promoted: old 50 -> 0, new 50 -> 100  (carts.yaml)
@@ -54,7 +55,8 @@ fn a_release_from_start_to_end() {
         Shift carts to old 50, new 50
         Shift carts to old 80, new 20
         Begin
-    "#]].assert_eq(&checkout.git(&["log", "--format=%s"]));
+    "#]]
+    .assert_eq(&checkout.git(&["log", "--format=%s"]));
     assert_eq!(checkout.status(), "");
 }
 
@@ -176,7 +178,7 @@ fn without_git_nobody_knows_what_is_committed() {
     "#]]);
     plain.tidegate("rollback carts -f carts.yaml").shows(expect![[r#"
         ------- stderr -------
-        error: no earlier state of `carts` is known: DIR/carts.yaml is in no Git work tree
+        error: no earlier state of `carts` is known: carts.yaml is in no Git work tree
         hint: name the destination that is to serve: `tidegate rollback carts -f carts.yaml --to NAME`
         [exit status: 5]
     "#]]);

@@ -160,7 +160,8 @@ fn no_cluster_is_asked_and_no_kubeconfig_read() {
     let output = checkout.tidegate("promote carts -f carts.yaml").env("KUBECONFIG", checkout.path("broken")).succeeds();
     expect![[r#"
         virtualservice.networking.istio.io/carts promoted: old 100 -> 0, new 0 -> 100  (carts.yaml)
-    "#]].assert_eq(&output.to_string());
+    "#]]
+    .assert_eq(&output.to_string());
     checkout.tidegate("status carts -f carts.yaml -o json").env("KUBECONFIG", checkout.path("broken")).succeeds();
 }
 
@@ -190,7 +191,8 @@ fn what_comes_in_goes_out() {
     assert_eq!(diff(CARTS, &output.raw).len(), 2);
     expect![[r#"
         virtualservice.networking.istio.io/carts shifted: old 100 -> 80, new 0 -> 20  (standard input)
-    "#]].assert_eq(&output.stderr);
+    "#]]
+    .assert_eq(&output.stderr);
     let output = run("shift carts -f - --weights 100/0 --error-unchanged").run();
     assert_eq!((output.raw.as_str(), output.status), (CARTS, Some(3)));
     run("shift carts -f - --weights 80/20 --dry-run").shows(expect![[r#"
@@ -352,7 +354,7 @@ fn records_of_a_cluster_mean_nothing_in_a_file() {
     assert!(checkout.text("carts.yaml").contains(release));
     checkout.tidegate("rollback carts -f carts.yaml").shows(expect![[r#"
         ------- stderr -------
-        error: no earlier state of `carts` is known: DIR/carts.yaml is in no Git work tree
+        error: no earlier state of `carts` is known: carts.yaml is in no Git work tree
         hint: name the destination that is to serve: `tidegate rollback carts -f carts.yaml --to NAME`
         [exit status: 5]
     "#]]);

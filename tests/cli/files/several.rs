@@ -40,7 +40,8 @@ fn several_services_move_as_one() {
 
         Tidegate: shift carts orders payment
 
-    "#]].assert_eq(&checkout.git(&["log", "-1", "--format=%B"]));
+    "#]]
+    .assert_eq(&checkout.git(&["log", "-1", "--format=%B"]));
     assert_eq!(diff(&both, &checkout.text("k8s/both.yaml")).len(), 4);
     checkout.tidegate("rollback --all -f k8s --commit").shows(expect![[r#"
         virtualservice.networking.istio.io/carts    rolled back: old 80 -> 100, new 20 -> 0  (k8s/both.yaml)
