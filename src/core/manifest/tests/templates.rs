@@ -118,3 +118,13 @@ fn what_is_no_template_stays() {
     let late = format!("{{{{- if .x }}}}\n{}\n  x: [\n", service("    - destination: {host: a}\n"));
     assert!(unread(&late).starts_with("line 10, column"), "{}", unread(&late));
 }
+
+#[test]
+fn what_is_defined_is_a_text_of_its_own() {
+    let one = service("    - destination: {host: a}\n      weight: 100\n");
+    let text = format!(
+        "{{{{- define \"labels\" -}}}}\n    app: x\n{{{{- end -}}}}\n{{{{ define \"name\" }}}}{{{{ .Chart.Name }}}}{{{{ end }}}}\n{{{{- define \"vs\" }}}}\n{one}{{{{- end }}}}\napp: y\n"
+    );
+    assert_eq!(read(&text).virtual_services()[0].line, 6);
+    assert_eq!(edited(&text, &[(0, 0, 5)]), text.replace("100", "5"));
+}
