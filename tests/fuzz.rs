@@ -41,7 +41,7 @@ const LINES: [&str; 9] = [
 ];
 
 /// What breaks parsers: brackets, quotes, anchors, placeholders, numbers at the edges, odd characters.
-const WORDS: [&str; 48] = [
+const WORDS: [&str; 54] = [
     "{",
     "}",
     "[",
@@ -73,6 +73,12 @@ const WORDS: [&str; 48] = [
     "{{",
     "}}",
     "{{args.x}}",
+    "{{- if .x }}",
+    "{{ else }}",
+    "{{ end }}",
+    "{{/*",
+    "weight: 5",
+    "route:",
     "$",
     "${",
     "$SERVICE",
@@ -93,7 +99,7 @@ const WORDS: [&str; 48] = [
 ];
 
 /// Numbers that look random and are the same in each run (Knuth's linear congruence).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     fn roll(&mut self, bound: usize) -> usize {
@@ -166,7 +172,7 @@ fn corpus() -> Vec<Vec<u8>> {
 }
 
 /// One of the texts, changed in one to eight places.
-fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+pub fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     let mut text = corpus[dice.roll(corpus.len())].clone();
     for _ in 0..1 + dice.roll(8) {
         let (from, length) = (dice.roll(text.len() + 1), 1 + dice.roll(40));

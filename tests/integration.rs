@@ -4,6 +4,7 @@ mod ci;
 mod forbidden;
 mod fuzz;
 mod layers;
+mod manifests;
 mod repository;
 
 #[cfg(feature = "sandbox")]

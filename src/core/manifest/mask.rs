@@ -69,7 +69,7 @@ pub(super) fn mask(source: &str, first_branch: bool) -> Masked {
         judge(source, &mut actions[line.clone()], &mut fills[line.clone()]);
         first = line.end;
     }
-    let branches = blocks(&mut actions);
+    let branches = blocks(source, &mut actions, &mut fills);
     if first_branch {
         masked.hidden = branches;
     }
@@ -79,6 +79,10 @@ pub(super) fn mask(source: &str, first_branch: bool) -> Masked {
         match fill {
             Fill::Lines => bytes.resize(action.range.end, b'\n'),
             Fill::Blanks => bytes.resize(action.range.end, b' '),
+            Fill::Document => {
+                bytes.resize(action.range.end - MARK.len(), b'\n');
+                bytes.extend_from_slice(MARK);
+            }
             Fill::Word => word(index, action.range.end, &mut bytes),
         }
     }
@@ -98,7 +102,12 @@ enum Fill {
     Lines,
     Blanks,
     Word,
+    /// Lines, and the mark of a new document.
+    Document,
 }
+
+/// Begins a document.
+const MARK: &[u8] = b"---\n";
 
 fn word(index: usize, end: usize, bytes: &mut Vec<u8>) {
     let (high, low) = (index / (62 * 62), index % (62 * 62));
@@ -289,7 +298,9 @@ fn judge(source: &str, actions: &mut [Action], fills: &mut [Fill]) {
 }
 
 /// Joins what opens with what ends it. Returns the second and further branches, as far as they stand on lines of their own.
-fn blocks(actions: &mut [Action]) -> Vec<Range<usize>> {
+///
+/// What is defined is a text of its own.
+fn blocks(source: &str, actions: &mut [Action], fills: &mut [Fill]) -> Vec<Range<usize>> {
     let mut open: Vec<(usize, Option<usize>)> = Vec::new();
     let mut branches: Vec<Range<usize>> = Vec::new();
     for index in 0..actions.len() {
@@ -304,6 +315,10 @@ fn blocks(actions: &mut [Action]) -> Vec<Range<usize>> {
             Sort::End => {
                 let Some((opener, branch)) = open.pop() else { continue };
                 actions[opener].until = range.end;
+                let defines = inner(&source[actions[opener].range.clone()]).starts_with("define");
+                if defines && fills[opener] == Fill::Lines && fills[index] == Fill::Lines {
+                    (fills[opener], fills[index]) = (Fill::Document, Fill::Document);
+                }
                 if let Some(start) = branch {
                     // Inner ones are part of this one.
                     while branches.last().is_some_and(|inner| inner.start > start) {

@@ -2,8 +2,6 @@ use super::*;
 use crate::core::object::Object;
 use serde_json::json;
 
-mod corpus;
-mod robust;
 mod templates;
 
 /// The weights of http routes as a patch: `(route, destination, weight)`.
@@ -183,4 +181,27 @@ fn scalars_mean_what_the_api_server_would_get() {
     );
     let destination = &manifest.virtual_services()[0].value["spec"]["http"][0]["route"][0]["destination"];
     assert_eq!(*destination, json!({"host": "a", "port": {"number": 80}, "subset": "1"}));
+}
+
+#[test]
+fn many_routes_at_once() {
+    let mut text =
+        String::from("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: big}\nspec:\n  http:\n");
+    for route in 0..2_000 {
+        text += &format!(
+            "  - match: [{{uri: {{prefix: /{route}}}}}]\n    route:\n    - destination: {{host: a}}\n      weight: 100\n    - destination:\n        host: b\n"
+        );
+    }
+    let edits: Vec<(usize, usize, u32)> = (0..2_000).flat_map(|route| [(route, 0, 80), (route, 1, 20)]).collect();
+    let after = edited(&text, &edits);
+    assert_eq!(after, text.replace("weight: 100", "weight: 80").replace("host: b\n", "host: b\n      weight: 20\n"));
+}
+
+#[test]
+fn depth_is_bounded() {
+    for deep in ["[", "{a: ", "- ", "a:\n ", "? "] {
+        assert!(Manifest::read(&deep.repeat(50_000), None).is_err(), "{deep}");
+    }
+    let blocks: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    assert!(unread(&blocks).contains("deep"), "{}", unread(&blocks));
 }

@@ -8,48 +8,7 @@ fn why(text: &str, values: &str, weights: &[(usize, usize, u32)]) -> String {
     with_values(text, values, weights).expect_err("refused").message
 }
 
-pub const CHART: &str = r#"{{- if .Values.istio.enabled -}}
-{{- $name := include "fullname" . -}}
-{{/*
-  a comment: "with }} braces" and `quotes
-*/}}
-{{- if semverCompare ">=1.22" .Capabilities.KubeVersion.Version }}
-apiVersion: networking.istio.io/v1
-{{- else }}
-apiVersion: networking.istio.io/v1beta1
-{{- end }}
-kind: VirtualService
-metadata:
-  name: {{ $name }}-vs
-  labels: {{- include "labels" . | nindent 4 }}
-    app: "{{ .Chart.Name | replace "+" "}}" }}"
-    {{- toYaml .Values.labels | nindent 4 }}
-spec:
-  hosts:
-  {{- range .Values.hosts }}
-  - {{ . | quote }}
-  {{- end }}
-  http: # {{ end }} of it
-  {{- if .Values.match }}
-  - match:
-    - uri: {prefix: {{ .Values.match }}}
-    route:
-    - destination:
-        host: {{ if .Values.short }}{{ $name }}{{ else }}{{ $name }}.svc{{ end }}
-        {{- if .Values.port }}
-        port:
-          number: {{ .Values.port }}
-        {{- end }}
-        subset: old
-      weight: 100 {{- /* all */}}
-    {{/* the new one */}}
-    - destination:
-        host: {{ $name }}
-        subset: {{ `{{ new }}` }}
-      weight: 0
-  {{- end }}
-{{- end }}
-"#;
+const CHART: &str = include_str!("../../../../fixtures/manifests/chart.yaml");
 
 #[test]
 fn charts_are_read_with_their_actions_masked() {
@@ -158,4 +117,14 @@ fn what_is_no_template_stays() {
     assert!(unread("a: {{ if\n").starts_with("line 1, column "));
     let late = format!("{{{{- if .x }}}}\n{}\n  x: [\n", service("    - destination: {host: a}\n"));
     assert!(unread(&late).starts_with("line 10, column"), "{}", unread(&late));
+}
+
+#[test]
+fn what_is_defined_is_a_text_of_its_own() {
+    let one = service("    - destination: {host: a}\n      weight: 100\n");
+    let text = format!(
+        "{{{{- define \"labels\" -}}}}\n    app: x\n{{{{- end -}}}}\n{{{{ define \"name\" }}}}{{{{ .Chart.Name }}}}{{{{ end }}}}\n{{{{- define \"vs\" }}}}\n{one}{{{{- end }}}}\napp: y\n"
+    );
+    assert_eq!(read(&text).virtual_services()[0].line, 6);
+    assert_eq!(edited(&text, &[(0, 0, 5)]), text.replace("100", "5"));
 }

@@ -1,11 +1,15 @@
 //! Manifests of public repositories, where the machine has them, with an oracle that knows the bytes of every weight.
 
-use super::*;
-use crate::core::route::{Action, Route, Stored};
+use crate::repository::within;
 use serde::Deserialize as _;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use tidegate::core::manifest::Manifest;
+use tidegate::core::object::Object;
+use tidegate::core::patch::Patch;
+use tidegate::core::route::{Action, Route, Stored};
 
 /// A weight that no file has.
 const MARK: u32 = 77_777;
@@ -13,8 +17,8 @@ const MARK: u32 = 77_777;
 /// Another one.
 const OTHER: u32 = 88_888;
 
-fn folder() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+pub fn folder() -> Option<PathBuf> {
+    let path = within("../shared/corpus");
     let found = path.join("INDEX.tsv").exists();
     if !found {
         say(&format!("skipped: {} is not here", path.display()));
@@ -195,14 +199,17 @@ fn plain_manifests_change_in_the_bytes_that_the_oracle_names() {
     assert_eq!((files, routes), (oracle.len(), promised));
 }
 
-/// Values that give a number to every plain reference of a weight.
+/// Values that give a number to every plain reference in a text.
 fn values(text: &str) -> String {
     let mut root = json!({});
     for part in text.split("{{").skip(1) {
-        let action = format!("{{{{{}}}}}", part.split("}}").next().unwrap_or_default());
-        let Some(path) = reference::plain(&action) else { continue };
+        let action = part.split("}}").next().unwrap_or_default().trim_matches(['-', ' ']);
+        let Some(path) = action.trim_start_matches('$').strip_prefix(".Values.") else { continue };
+        if !path.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '.') {
+            continue;
+        }
         let mut at = &mut root;
-        for segment in path {
+        for segment in path.split('.') {
             if !at.is_object() {
                 *at = json!({});
             }
