@@ -130,7 +130,7 @@ pub enum Send {
 #[derive(Debug, Args)]
 pub struct SendEvent {
     /// Event that asks for a delivery, as CloudEvents JSON; `-` is standard input
-    #[arg(short, long, value_name = "FILE", required = true)]
+    #[arg(short, long = "filename", visible_alias = "file", value_name = "FILE", required = true)]
     pub file: Option<PathBuf>,
     /// How it is delivered
     #[command(flatten)]

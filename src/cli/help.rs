@@ -465,7 +465,7 @@ Flux, in the Kustomization (recent versions):
 Helm: the weights of the chart's values come back with each upgrade; set them to
 the new state before the next one.
 
-Or move the traffic where Git owns it, in a checkout, and let the operator do it:
+Or move the traffic in a checkout, where Git owns it, and let the operator follow:
 
   tidegate shift carts -f k8s --weights 80/20 --diff --commit && git push
   tidegate status -f k8s
