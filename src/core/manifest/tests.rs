@@ -143,7 +143,7 @@ fn other_changes_than_weights_are_refused() {
     let mut add = Patch::default();
     add.set(["spec", "http", "0", "route", "1"], json!({"destination": {"host": "a", "subset": "new"}, "weight": 20}));
     let error = read(&text).edited(&[(0, &add)]).expect_err("no weight");
-    assert_eq!(error.message, "line 1: in a manifest only weights can be changed");
+    assert_eq!(error.message, "line 1: the route has no such destination, and in a manifest only weights can be changed");
     assert_eq!(error.hints, ["add the destination to the manifest first"]);
     assert!(read(&text).edited(&[(3, &patch(&[]))]).is_err());
     assert_eq!(refused(&text, &[(4, 0, 1)]), "line 6: `4` is not written here, but comes from elsewhere");

@@ -94,6 +94,17 @@ fn destinations_that_a_template_decides_on_are_refused() {
         let message = refused(&service(&route), &[(0, 0, 5)]);
         assert!(message.starts_with(&format!("line {line}: `{{{{")) && message.contains("how many"), "{message}");
     }
+    for more in [
+        "    - destination: {host: a}\n    {{- include \"more\" . | nindent 4 }}\n    # c\n    {{ end }}\n    timeout: 1s\n",
+        "    - destination: {host: a}\n    # c\n    {{- with .more }}\n    {{- toYaml . | nindent 6 }}\n    {{- end }}\n",
+        "    - destination:\n        host: a\n      {{- toYaml .more | nindent 4 }}\n    - destination: {host: b}\n",
+    ] {
+        assert!(refused(&service(more), &[(0, 0, 5)]).contains("how many"), "{more}");
+    }
+    let deeper = service(
+        "    - destination:\n        host: a\n        {{- toYaml .more | nindent 8 }}\n      headers: {{- toYaml .h | nindent 8 }}\n      weight: 100\n  {{- include \"routes\" . | nindent 2 }}\n",
+    );
+    assert_eq!(edited(&deeper, &[(0, 0, 5)]), deeper.replace("100", "5"));
     let around = service(&format!("{one}{{{{ end }}}}\n")).replace("  - route", "{{ range .x }}\n  - route");
     assert_eq!(edited(&around, &[(0, 0, 5)]), around.replace("100", "5"));
 }
