@@ -111,6 +111,8 @@ fn objects_are_found_among_documents_and_items() {
     let (first, second) = (patch(&[(0, 0, 7)]), patch(&[(0, 0, 8)]));
     let after = manifest.edited(&[(1, &second), (0, &first)]).map(|edited| edited.text);
     assert_eq!(after, Ok(text.replacen("weight: 1", "weight: 7", 1).replacen("weight: 1", "weight: 8", 1)));
+    let comments = one.replace("spec:\n", &format!("spec:\n{}", "  # c\n".repeat(300)));
+    assert_eq!(edited(&comments, &[(0, 0, 5)]), comments.replace("weight: 1", "weight: 5"));
     for nothing in ["", "# c", "---\n---\n", "\u{feff}", "5"] {
         assert!(read(nothing).virtual_services().is_empty());
     }

@@ -52,6 +52,13 @@ fn weights_are_followed_into_the_values() {
     assert_eq!(refused(&text, &[(0, 0, 80)]), "line 8: the weight is `.Values.canary.stable`, and there are no values");
     assert_eq!(why(&text, "canary: {}", &[(0, 0, 80)]), "line 8: `.Values.canary.stable` is no number in the values");
     assert!(why(&text, "canary: [", &[(0, 0, 80)]).starts_with("in the values, line 1, "));
+    let styles = service(
+        "    - {weight: {{ .Values.canary.stable }}, destination: {host: a}}\n    - \"weight\": \"{{ .Values.canary.weight }}\"\n      destination: {host: b}\n",
+    );
+    let manifest = Manifest::read(&styles, Some(values)).expect("reads");
+    let route = &manifest.virtual_services()[0].value["spec"]["http"][0]["route"];
+    assert_eq!((&route[0]["weight"], &route[1]["weight"]), (&json!(100), &json!("0")));
+    assert_eq!(with_values(&styles, values, &[(0, 0, 80), (0, 1, 20)]).map(|again| again.values), Ok(after.values));
     assert!(with_values(&text, "w: &w 5\ncanary: {stable: *w, weight: 1}", &[(0, 0, 80)]).is_err());
     let anchored = with_values(&text, "canary: {stable: &w 5, weight: 1}\nx: *w", &[(0, 0, 80)]).expect_err("x would change too");
     assert_eq!(anchored.causes, ["line 1 of the values: other places may refer to what is anchored here"]);
