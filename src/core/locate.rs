@@ -72,7 +72,9 @@ pub(crate) fn places(text: &str) -> Places {
         }
         depth <= DEPTH
     };
-    let events = Parser::new_from_str(text).map_while(Result::ok).take_while(|(event, _)| shallow(event));
+    // Of comments in a row the parser takes so many and no more, where it is to tell of them.
+    let options = granit_parser::options! { emit_comments: false };
+    let events = Parser::new_from_str_with_options(text, options).map_while(Result::ok).take_while(|(event, _)| shallow(event));
     let events: Vec<_> = events.collect();
     let many = events.iter().filter(|(event, _)| matches!(event, Event::DocumentStart(..))).count() > 1;
     let mut documents = 0;
@@ -168,6 +170,7 @@ mod tests {
         assert_eq!(at(yaml, "/objectives/0/pass/0/criteria/0"), Some((5, 7)));
         assert_eq!(at(yaml, "/objectives/0/sli"), Some((2, 3)));
         assert_eq!(at("", "/x"), None);
+        assert_eq!(at(&format!("a:\n{}  b: 1\n", "  # c\n".repeat(300)), "/a/b"), Some((302, 3)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! and the same as before everywhere else: see [`Manifest::edited`].
 //!
 //! Helm templates are read with their actions masked. A weight that is a plain reference to the chart's values is
-//! followed there.
+//! followed there; other templates of the chart, and other files of values, are not known here.
 
 use super::patch::Patch;
 use super::route::Protocol;

@@ -72,13 +72,14 @@ pub(super) fn weights(patch: &Patch) -> Result<Vec<Weight>> {
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
         let list = |name: &str| Protocol::ALL.map(Protocol::key).into_iter().find(|key| *key == name);
         match tokens.as_slice() {
-            ["spec", proto, route, "route", destination, "weight"] => (|| {
-                let (route, destination) = (route.parse().ok()?, destination.parse().ok()?);
-                Some(Weight { list: list(proto)?, route, destination, value: value.as_u64()? })
-            })()
-            .ok_or_else(|| Error::usage(format!("{path} is no weight"))),
+            ["spec", proto, route, "route", destination, "weight"] => {
+                let read = || Some((list(proto)?, route.parse().ok()?, destination.parse().ok()?, value.as_u64()?));
+                let (list, route, destination, value) = read().ok_or_else(|| Error::usage(format!("{path} is no weight")))?;
+                Ok(Weight { list, route, destination, value })
+            }
             ["spec", _, _, "route", _] => {
-                Err(Error::usage("in a manifest only weights can be changed").hint("add the destination to the manifest first"))
+                Err(Error::usage("the route has no such destination, and in a manifest only weights can be changed")
+                    .hint("add the destination to the manifest first"))
             }
             _ => Err(Error::usage("in a manifest only weights can be changed")),
         }
@@ -193,36 +194,86 @@ impl Manifest {
 
     /// Refuses a list of destinations of which a template decides how many there are.
     fn settled(&self, list: &Step<'_>) -> Result<()> {
-        let start = list.key.map_or(list.at.start, |key| key.start);
-        let inner = nested(list.at);
         let text = &self.text;
+        let start = list.key.map_or(list.at.start, |key| key.start);
+        let (inner, dash, keys) = (nested(list.at), self.dash(list.at), self.keys(list.at));
         let mut covered = start;
-        for action in text.masked.within(start..list.at.end) {
-            let Range { start, end } = action.range;
-            let within = |until: usize| {
-                let last = inner.partition_point(|range| range.start <= start).checked_sub(1).and_then(|at| inner.get(at));
-                // Behind the last destination only what closes may follow.
-                let behind = |from: usize| text.masked.text.get(from..until).is_some_and(|rest| rest.trim().is_empty());
-                last.is_some_and(|range| {
-                    start < range.end && (until <= range.end || (range.end == list.at.end && behind(range.end)))
-                })
-            };
+        for action in text.masked.within(start..self.behind(list.at)) {
+            let at = action.range.start;
             let settled = match action.sort {
                 Sort::Silent => true,
-                Sort::Output => action.word || within(end),
-                Sort::Open => within(action.until),
-                Sort::Branch | Sort::End => start < covered,
+                // What closes behind the list, or opens there, is no part of it.
+                Sort::Open | Sort::Branch | Sort::End if at >= list.at.end => true,
+                Sort::Output if at >= list.at.end => action.word || self.indent(action) < dash,
+                Sort::Output => action.word || self.indent(action) > keys,
+                Sort::Open => self.is_inside(action, list.at, &inner),
+                Sort::Branch | Sort::End => at < covered,
             };
             if !settled {
-                let source = text.slice(start..end).lines().next().unwrap_or_default();
+                let source = text.slice(action.range.clone()).lines().next().unwrap_or_default();
                 let why = format!("`{source}` stands among the destinations: it is not certain how many there are");
-                return Err(refused(text.line(start), why).hint("change the template or its values by hand"));
+                return Err(refused(text.line(at), why).hint("change the template or its values by hand"));
             }
             if action.sort == Sort::Open {
                 covered = covered.max(action.until);
             }
         }
         Ok(())
+    }
+
+    /// Whether what an action opens ends within one of a list's inner parts.
+    fn is_inside(&self, action: &Action, list: &Node, inner: &[Range<usize>]) -> bool {
+        let before = inner.partition_point(|range| range.start <= action.range.start);
+        let Some(range) = before.checked_sub(1).and_then(|at| inner.get(at)) else { return false };
+        // Behind the last destination only what closes may follow.
+        let rest = self.text.masked.text.get(range.end..action.until);
+        let closes = || range.end == list.end && rest.is_some_and(|rest| rest.trim().is_empty());
+        action.range.start < range.end && (action.until <= range.end || closes())
+    }
+
+    /// Where the next value behind a list begins: what templates write before it can belong to the list.
+    fn behind(&self, list: &Node) -> usize {
+        let masked = &self.text.masked.text;
+        let mut at = list.end;
+        // A list in brackets has an end of its own.
+        if masked.get(list.start..).is_some_and(|rest| rest.starts_with('[')) {
+            return at;
+        }
+        for (number, line) in masked.get(at..).unwrap_or_default().split_inclusive('\n').enumerate() {
+            let line_text = line.trim();
+            if number > 0 && !line_text.is_empty() && !line_text.starts_with('#') {
+                break;
+            }
+            at += line.len();
+        }
+        at
+    }
+
+    /// The column to which an action indents what it writes.
+    fn indent(&self, action: &Action) -> usize {
+        let source = self.text.slice(action.range.clone());
+        let number = source.split_once("indent ").map(|(_, rest)| rest.trim_start());
+        let number = number.and_then(|rest| rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok());
+        number.unwrap_or_else(|| self.column(action.range.start))
+    }
+
+    /// The column of the dashes of a list; the first one where it has none.
+    fn dash(&self, list: &Node) -> usize {
+        let Kind::List(entries) = &list.kind else { return 0 };
+        entries.first().and_then(|first| self.text.before(first.start).rfind('-')).unwrap_or(0)
+    }
+
+    /// The column of the keys of a list's entries; beyond all where it has none.
+    fn keys(&self, list: &Node) -> usize {
+        let Kind::List(entries) = &list.kind else { return usize::MAX };
+        match entries.first().map(|first| &first.kind) {
+            Some(Kind::Map { flow: false, entries }) => entries.first().map_or(usize::MAX, |(key, _)| self.column(key.start)),
+            _ => usize::MAX,
+        }
+    }
+
+    fn column(&self, at: usize) -> usize {
+        self.text.before(at).chars().count()
     }
 
     /// What sets the values, once all of a text's weights are known.

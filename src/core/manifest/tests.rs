@@ -111,6 +111,8 @@ fn objects_are_found_among_documents_and_items() {
     let (first, second) = (patch(&[(0, 0, 7)]), patch(&[(0, 0, 8)]));
     let after = manifest.edited(&[(1, &second), (0, &first)]).map(|edited| edited.text);
     assert_eq!(after, Ok(text.replacen("weight: 1", "weight: 7", 1).replacen("weight: 1", "weight: 8", 1)));
+    let comments = one.replace("spec:\n", &format!("spec:\n{}", "  # c\n".repeat(300)));
+    assert_eq!(edited(&comments, &[(0, 0, 5)]), comments.replace("weight: 1", "weight: 5"));
     for nothing in ["", "# c", "---\n---\n", "\u{feff}", "5"] {
         assert!(read(nothing).virtual_services().is_empty());
     }
@@ -143,7 +145,7 @@ fn other_changes_than_weights_are_refused() {
     let mut add = Patch::default();
     add.set(["spec", "http", "0", "route", "1"], json!({"destination": {"host": "a", "subset": "new"}, "weight": 20}));
     let error = read(&text).edited(&[(0, &add)]).expect_err("no weight");
-    assert_eq!(error.message, "line 1: in a manifest only weights can be changed");
+    assert_eq!(error.message, "line 1: the route has no such destination, and in a manifest only weights can be changed");
     assert_eq!(error.hints, ["add the destination to the manifest first"]);
     assert!(read(&text).edited(&[(3, &patch(&[]))]).is_err());
     assert_eq!(refused(&text, &[(4, 0, 1)]), "line 6: `4` is not written here, but comes from elsewhere");

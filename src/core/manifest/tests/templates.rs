@@ -52,6 +52,13 @@ fn weights_are_followed_into_the_values() {
     assert_eq!(refused(&text, &[(0, 0, 80)]), "line 8: the weight is `.Values.canary.stable`, and there are no values");
     assert_eq!(why(&text, "canary: {}", &[(0, 0, 80)]), "line 8: `.Values.canary.stable` is no number in the values");
     assert!(why(&text, "canary: [", &[(0, 0, 80)]).starts_with("in the values, line 1, "));
+    let styles = service(
+        "    - {weight: {{ .Values.canary.stable }}, destination: {host: a}}\n    - \"weight\": \"{{ .Values.canary.weight }}\"\n      destination: {host: b}\n",
+    );
+    let manifest = Manifest::read(&styles, Some(values)).expect("reads");
+    let route = &manifest.virtual_services()[0].value["spec"]["http"][0]["route"];
+    assert_eq!((&route[0]["weight"], &route[1]["weight"]), (&json!(100), &json!("0")));
+    assert_eq!(with_values(&styles, values, &[(0, 0, 80), (0, 1, 20)]).map(|again| again.values), Ok(after.values));
     assert!(with_values(&text, "w: &w 5\ncanary: {stable: *w, weight: 1}", &[(0, 0, 80)]).is_err());
     let anchored = with_values(&text, "canary: {stable: &w 5, weight: 1}\nx: *w", &[(0, 0, 80)]).expect_err("x would change too");
     assert_eq!(anchored.causes, ["line 1 of the values: other places may refer to what is anchored here"]);
@@ -94,6 +101,17 @@ fn destinations_that_a_template_decides_on_are_refused() {
         let message = refused(&service(&route), &[(0, 0, 5)]);
         assert!(message.starts_with(&format!("line {line}: `{{{{")) && message.contains("how many"), "{message}");
     }
+    for more in [
+        "    - destination: {host: a}\n    {{- include \"more\" . | nindent 4 }}\n    # c\n    {{ end }}\n    timeout: 1s\n",
+        "    - destination: {host: a}\n    # c\n    {{- with .more }}\n    {{- toYaml . | nindent 6 }}\n    {{- end }}\n",
+        "    - destination:\n        host: a\n      {{- toYaml .more | nindent 4 }}\n    - destination: {host: b}\n",
+    ] {
+        assert!(refused(&service(more), &[(0, 0, 5)]).contains("how many"), "{more}");
+    }
+    let deeper = service(
+        "    - destination:\n        host: a\n        {{- toYaml .more | nindent 8 }}\n      headers: {{- toYaml .h | nindent 8 }}\n      weight: 100\n  {{- include \"routes\" . | nindent 2 }}\n",
+    );
+    assert_eq!(edited(&deeper, &[(0, 0, 5)]), deeper.replace("100", "5"));
     let around = service(&format!("{one}{{{{ end }}}}\n")).replace("  - route", "{{ range .x }}\n  - route");
     assert_eq!(edited(&around, &[(0, 0, 5)]), around.replace("100", "5"));
 }
