@@ -183,7 +183,7 @@ async fn releases(checkout: &Checkout, service: &Service, deadline: Instant) -> 
 }
 
 impl Manifests {
-    /// The same files, told apart from others only by what was planned.
+    /// The files that change, as they are told.
     fn names(&self) -> Vec<String> {
         self.edits.iter().map(|edit| edit.name.clone()).collect()
     }

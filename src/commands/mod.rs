@@ -227,8 +227,8 @@ fn standing(context: &Context, mut error: Error) -> Error {
     let touched = context.journal.touched();
     let edited = context.journal.files();
     if !edited.is_empty() {
-        error.message += &format!("; edited and not committed: {}", edited.join(", "));
-        return error.hint("`git diff` shows it");
+        error.message += &format!(" while git was to commit {}", edited.join(", "));
+        return error.hint("`git status` and `git log` say what came of it");
     }
     if touched.is_empty() {
         error.message += "; nothing was written";

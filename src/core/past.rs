@@ -175,3 +175,6 @@ fn release(now: &Object, then: &Object, name: &str) -> (Release, Option<String>)
     infer_roles(&mut release, &moves);
     (release, gone)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ impl Checkout {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None if names.is_empty() => error,
             None if names.len() <= 12 => error.hint(format!("there are: {}", names.join(", "))),
-            None => error.hint(format!("`tidegate status{}` shows the {} that there are", self.named, names.len())),
+            None => error.hint(format!("`tidegate status{}` shows the {} that there are", self.flags, names.len())),
         }
     }
 

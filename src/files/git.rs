@@ -2,13 +2,14 @@
 
 use super::{Edit, plainly};
 use crate::error::{Error, Kind, Result};
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 
 /// What would point Git to another repository than the one that a file is in: a hook has it in its environment.
 const ELSEWHERE: [&str; 6] =
@@ -16,6 +17,9 @@ const ELSEWHERE: [&str; 6] =
 
 /// So many earlier versions are looked at.
 pub const MOST_COMMITS: usize = 50;
+
+/// How long to wait for what should come at once.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The trailer of a commit that says which command made it.
 const TRAILER: &str = "Tidegate";
@@ -152,7 +156,7 @@ impl Git {
 
     async fn run(&self, arguments: &[&str], paths: &[&OsStr], input: Option<&[u8]>) -> Result<Ended> {
         let mut command = Command::new("git");
-        command.arg("-C").arg(&self.top).args(arguments).args(paths).kill_on_drop(true);
+        command.arg("-C").arg(&self.top).args(arguments).args(paths);
         for name in ELSEWHERE {
             command.env_remove(name);
         }
@@ -164,14 +168,58 @@ impl Git {
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::piped()).stderr(Stdio::piped());
         let cannot = |error: std::io::Error| Error::failed("cannot run `git`").caused_by(plainly(&error));
         let mut child = command.spawn().map_err(cannot)?;
-        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-            // What it does not read it does not want; its answer says why.
-            let _ = stdin.write_all(input).await;
-        }
+        let mut ending = Ending(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
         let left = self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let late = |_| Error::new(Kind::Timeout, "`git` did not end in time (--timeout)");
-        let output = tokio::time::timeout(left, child.wait_with_output()).await.map_err(late)?.map_err(cannot)?;
-        Ok(Ended { success: output.status.success(), stdout: output.stdout, stderr: output.stderr })
+        match tokio::time::timeout(left, ended(&mut child, input)).await {
+            Ok(ended) => {
+                ending.0 = None;
+                ended.map_err(cannot)
+            }
+            Err(_) => {
+                drop(ending);
+                // Until it has ended it may still write.
+                let _ = tokio::time::timeout(PATIENCE, child.wait()).await;
+                Err(Error::new(Kind::Timeout, "`git` did not end in time (--timeout)"))
+            }
+        }
+    }
+}
+
+/// Feeds a process and waits for its end. What it left running does not count, though it holds the output open.
+async fn ended(child: &mut Child, input: Option<&[u8]>) -> std::io::Result<Ended> {
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // What it does not read it does not want; its answer says why.
+        let _ = stdin.write_all(input).await;
+    }
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let status = {
+        let reading = async { tokio::join!(read(&mut out, &mut stdout), read(&mut err, &mut stderr)) };
+        let mut reading = std::pin::pin!(reading);
+        tokio::select! {
+            _ = &mut reading => child.wait().await?,
+            status = child.wait() => {
+                let _ = tokio::time::timeout(PATIENCE, reading).await;
+                status?
+            }
+        }
+    };
+    Ok(Ended { success: status.success(), stdout, stderr })
+}
+
+async fn read(stream: &mut Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
+    if let Some(stream) = stream {
+        // What was read before a failure is there to be told.
+        let _ = stream.read_to_end(bytes).await;
+    }
+}
+
+/// A process that is asked to end with this. It must be able to remove its locks.
+struct Ending(Option<Pid>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.map(|process| kill_process(process, Signal::TERM));
     }
 }
 

@@ -13,7 +13,7 @@ pub use write::{Written, put_back, write};
 use crate::core::check::Rules;
 use crate::core::manifest::Manifest;
 use crate::core::object::{Object, Origin};
-use crate::core::release;
+use crate::core::{release, shell};
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -50,8 +50,10 @@ pub struct Checkout {
     pub rules: Rules,
     /// What lies below a directory and cannot be read: its text and why.
     unread: Vec<(String, Error)>,
-    /// How the files are named again: `-f k8s -f base`.
-    named: String,
+    /// The files as they were named.
+    named: Vec<String>,
+    /// The flags that name them again: ` -f k8s -f base`.
+    flags: String,
     namespace: Option<String>,
 }
 
@@ -65,9 +67,12 @@ impl Checkout {
         let mut checkout = Self { namespace: namespace.map(str::to_owned), ..Self::default() };
         if let Some(path) = values {
             checkout.values.push(text_of(path)?);
+            checkout.flags = format!(" --values {}", shell::quoted(&path.to_string_lossy()));
         }
         for path in named {
-            checkout.named += &format!(" -f {}", crate::core::shell::quoted(&path.to_string_lossy()));
+            let name = path.to_string_lossy();
+            checkout.flags += &format!(" -f {}", shell::quoted(&name));
+            checkout.named.push(if name == STDIN { "standard input".into() } else { name.into_owned() });
             if !path.is_dir() {
                 let source = text_of(path)?;
                 let name = source.name.clone();
@@ -137,15 +142,12 @@ impl Checkout {
 
     /// The flags that name the same files again, with a blank before each.
     pub fn flags(&self) -> &str {
-        &self.named
+        &self.flags
     }
 
     /// What was searched, for people.
     pub fn title(&self) -> String {
-        match self.named.as_str() {
-            " -f -" => "standard input".to_owned(),
-            named => named.trim_start_matches(" -f ").replace(" -f ", ", "),
-        }
+        self.named.join(", ")
     }
 
     /// What lies below a directory, looks like a virtual service of one of `names`, and cannot be read.

@@ -1,6 +1,7 @@
 //! Git is the history of manifests.
 
 use super::*;
+use std::process::Stdio;
 
 #[test]
 fn a_release_from_start_to_end() {
@@ -114,10 +115,8 @@ fn a_commit_holds_the_files_and_nothing_else() {
 
 #[test]
 fn a_hook_that_refuses_leaves_the_files_as_they_were() {
-    use std::os::unix::fs::PermissionsExt as _;
     let checkout = Checkout::new(&[("carts.yaml", CARTS), ("orders.yaml", &like_carts("orders"))]);
-    checkout.write(".git/hooks/pre-commit", "#!/bin/sh\necho 'the policy forbids it' >&2\nexit 1\n");
-    fs::set_permissions(checkout.path(".git/hooks/pre-commit"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    checkout.hook("echo 'the policy forbids it' >&2\nexit 1");
     checkout.tidegate("shift carts -f . --weights 80/20 --commit").shows(expect![[r#"
         ------- stderr -------
         error: git refused the commit; carts.yaml is as before
@@ -140,6 +139,48 @@ fn a_hook_that_refuses_leaves_the_files_as_they_were() {
     "#]]);
     assert_eq!(checkout.status(), "");
     assert_eq!(checkout.text("carts.yaml"), CARTS);
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_not_waited_for() {
+    let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
+    checkout.hook("exec sleep 5");
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 1s").shows(expect![[r#"
+        ------- stderr -------
+        error: `git` did not end in time (--timeout); carts.yaml is as before
+        [exit status: 124]
+    "#]]);
+    assert_eq!(checkout.status(), "");
+    // What it leaves running is not waited for either.
+    checkout.hook("sleep 5 &");
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 4s").succeeds();
+    assert_eq!(checkout.status(), "");
+}
+
+#[test]
+fn an_interrupted_commit_leaves_no_lock() {
+    let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
+    checkout.hook("touch begun; exec sleep 5");
+    let run = checkout.tidegate("shift carts -f carts.yaml --weights 80/20 --commit");
+    let mut command = run.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    eventually("the hook runs", || checkout.path("begun").exists().then_some(()));
+    interrupt(&child);
+    expect![[r#"
+        ------- stderr -------
+        error: interrupted while git was to commit carts.yaml
+        hint: `git status` and `git log` say what came of it
+        [exit status: 130]
+    "#]]
+    .assert_eq(&run::finish(child).to_string());
+    let lock = || {
+        fs::read_dir(checkout.path(".git"))
+            .expect("a directory")
+            .flatten()
+            .any(|one| one.path().extension().is_some_and(|end| end == "lock"))
+    };
+    eventually("git has ended", || (!lock()).then_some(()));
 }
 
 #[test]
