@@ -72,6 +72,9 @@ Examples:
   # Everything to one destination, whatever was recorded
   tidegate rollback carts --to blue
 
+  # Manifests: as in the newest version in Git with one destination only
+  tidegate rollback carts -f k8s --commit
+
 Needs no metrics and no files, asks nothing outside protected namespaces, and
 keeps trying while an admission webhook cannot be reached.";
 
@@ -87,6 +90,9 @@ Examples:
 
   # Everything, as it changes
   tidegate status -A --watch
+
+  # Manifests instead of a cluster
+  tidegate status -f k8s
 
 SHARE is a destination's part of the requests that take its route. READY counts
 the endpoints that its subset selects. CHANGED says who wrote the routes last:
@@ -465,7 +471,7 @@ Flux, in the Kustomization (recent versions):
 Helm: the weights of the chart's values come back with each upgrade; set them to
 the new state before the next one.
 
-Or move the traffic in a checkout, where Git owns it, and let the operator follow:
+Or move the traffic in a checkout, and let the operator follow:
 
   tidegate shift carts -f k8s --weights 80/20 --diff --commit && git push
   tidegate status -f k8s

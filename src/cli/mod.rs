@@ -270,13 +270,13 @@ pub struct Write {
     #[arg(short, long = "filename", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The values of the templates among them [default: values.yaml of their chart]
-    #[arg(long, value_name = "FILE", requires = "files")]
+    #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
     /// Commit exactly what was edited
-    #[arg(long, requires = "files")]
+    #[arg(long)]
     pub commit: bool,
     /// Edit files that have changes that are not committed
-    #[arg(long, requires = "files")]
+    #[arg(long)]
     pub allow_dirty: bool,
     /// Give up after this long [default: 60s]
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]

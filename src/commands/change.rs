@@ -44,6 +44,11 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     if write.route.is_some() && matches!(intent, Intent::Rollback | Intent::RollbackRevision(_)) {
         return Err(Error::usage("--route goes with --to: what was recorded is put back as a whole"));
     }
+    // Each rule that clap holds would be paid for by every shift.
+    if write.files.is_empty() && (write.commit || write.allow_dirty || write.values.is_some()) {
+        return Err(Error::usage("--commit, --allow-dirty and --values are for manifests")
+            .hint("name them: `-f FILE`, or a directory"));
+    }
     let ui = &context.ui;
     // Scripts read the answer; only a person needs to see that something is going on.
     let progress = ui.progress("asking the API server", write.output == Format::Table && write.files.is_empty());

@@ -38,12 +38,8 @@ fn flags_that_ask_a_cluster() {
     "#]]);
     run("shift carts --weights 80/20 --commit").shows(expect![[r#"
         ------- stderr -------
-        error: the following required arguments were not provided:
-          --filename <FILE>
-
-        Usage: tidegate shift --weights <W/W> --filename <FILE> --commit <SERVICE>...
-
-        For more information, try '--help'.
+        error: --commit, --allow-dirty and --values are for manifests
+        hint: name them: `-f FILE`, or a directory
         [exit status: 2]
     "#]]);
     run("shift carts -f - -f carts.yaml --weights 80/20").shows(expect![[r#"
