@@ -253,7 +253,7 @@ pub struct Write {
     /// Shift even where the subset is missing or no pod is ready
     #[arg(long)]
     pub force: bool,
-    /// Leave out the checks before the change, and the reads that they need
+    /// Leave out the checks before the change: the reads that they need, and the dry run of each of several services
     #[arg(long)]
     pub no_preflight: bool,
     /// Exit with 3 where there is nothing to change

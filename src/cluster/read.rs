@@ -3,7 +3,7 @@
 use super::api::Reply;
 use super::connect::Cluster;
 use super::wording;
-use crate::core::check::{self, Endpoints, Facts, Rules};
+use crate::core::check::{self, Endpoints, Facts, Neighbours, Rules};
 use crate::core::host::{self, ServiceRef};
 use crate::core::object::Object;
 use crate::core::plan::Change;
@@ -122,10 +122,8 @@ impl Cluster {
                 let service = self.pick(one, &namespace, &list, &mut found.unread).await?;
                 found.services.push(service);
             }
-            // Of neighbours only what was read from them is of interest.
-            list.iter_mut().for_each(|object| object.raw = Value::Null);
             found.facts.rules.merge(rules?);
-            found.facts.neighbours.insert(namespace.clone(), list);
+            found.facts.neighbours.insert(namespace.clone(), Neighbours::of(list));
             found.protected.insert(namespace, protected);
         }
         // In the order in which they were named.
@@ -281,17 +279,14 @@ impl Cluster {
         }
     }
 
-    async fn neighbours(&self, namespace: &str) -> Result<Vec<Object>> {
+    async fn neighbours(&self, namespace: &str) -> Result<Neighbours> {
         let mut reply = self.istio(&format!("/namespaces/{namespace}/virtualservices?resourceVersion=0")).await?;
         if !reply.is_success() {
             return Err(wording::refusal(&reply, "virtualservices"));
         }
         Ok(match reply.body.get_mut("items").map(Value::take) {
-            // Of neighbours only what is read from them is of interest.
-            Some(Value::Array(items)) => {
-                items.into_iter().map(|item| Object { raw: Value::Null, ..Object::read(item) }).collect()
-            }
-            _ => Vec::new(),
+            Some(Value::Array(items)) => Neighbours::of(items.into_iter().map(Object::read)),
+            _ => Neighbours::default(),
         })
     }
 

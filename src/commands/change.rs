@@ -116,6 +116,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         intent: &intent,
         pick: write.route.as_ref(),
         author: &author,
+        rehearse: !write.no_preflight,
         journal: &context.journal,
         deadline,
         say: &say,

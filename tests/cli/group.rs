@@ -72,6 +72,24 @@ fn one_that_cannot_be_planned_stops_all() {
 }
 
 #[test]
+fn without_the_checks_nothing_is_rehearsed_and_a_refusal_still_undone() {
+    let sandbox = Sandbox::new();
+    let requests = sandbox.requests_of(|| {
+        tidegate(&format!("{FIVE} --no-preflight")).on(&sandbox).succeeds();
+    });
+    let all = writes(&requests);
+    assert_eq!(all.len(), 5, "{requests}");
+    assert!(all.iter().all(|line| !line.contains("dryRun")), "{requests}");
+    assert!(weights(&sandbox).iter().all(|one| one.ends_with(" 0/100")), "{:?}", weights(&sandbox));
+
+    let sandbox = Sandbox::with_faults(&["500@patch:2"]);
+    let before = weights(&sandbox);
+    let output = tidegate(&format!("{FIVE} --no-preflight")).on(&sandbox).run();
+    assert_eq!(output.status, Some(1), "{output}");
+    assert_eq!(weights(&sandbox), before, "{output}");
+}
+
+#[test]
 fn a_refusal_in_the_middle_is_undone() {
     // The first five patches are dry runs.
     let sandbox = Sandbox::with_faults(&["500@patch:7"]);
