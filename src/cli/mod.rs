@@ -265,7 +265,7 @@ pub struct Write {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// Give up after this long [default: 60s]
+    /// Give up after this long; 0 tries once [default: 60s]
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]
     pub timeout: Option<Duration>,
 }

@@ -79,7 +79,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             format!("not done within {} s (--timeout); nothing was written", settings.timeout.as_secs_f64()),
         )
     };
-    let (cluster, author, planned, found) = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
+    let (cluster, author, planned, found) = tokio::time::timeout(settings.limit(), prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
@@ -108,8 +108,8 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     let mut planned: Vec<Planned> =
         planned.into_iter().map(|(service, changes)| Planned { service, changes, outcomes: Vec::new() }).collect();
     // Time that a person took to answer is not the cluster's.
-    let left = settings.timeout.saturating_sub(started.elapsed()).max(settings.timeout / 2);
-    let deadline = Instant::now() + left;
+    let left = settings.limit().saturating_sub(started.elapsed()).max(settings.limit() / 2);
+    let deadline = Instant::now() + left.min(settings.timeout);
     let say = |text: &str| ui.say(text);
     let run = Run {
         cluster: &cluster,

@@ -104,19 +104,19 @@ fn a_refusal_in_the_middle_is_undone() {
     let status = tidegate("status -n hands-on").on(&sandbox).run().to_string().replace("kubectl-create", "tidegate");
     expect![[r#"
         NAME                  ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
-        auth-server-vs        http[0]  old          <none>  100      100%   1/1    TIME by tidegate
-        auth-server-vs        http[0]  new          <none>  0        0%     1/1    TIME by tidegate
-        product-composite-vs  http[0]  old          <none>  100      100%   1/1    TIME by tidegate
-        product-composite-vs  http[0]  new          <none>  0        0%     1/1    TIME by tidegate
-        product-vs            http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        product-vs            http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        product-vs            http[1]  new          <none>  0        0%     1/1    TIME by tidegate
-        recommendation-vs     http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        recommendation-vs     http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        recommendation-vs     http[1]  new          <none>  0        0%     1/1    TIME by tidegate
-        review-vs             http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        review-vs             http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        review-vs             http[1]  new          <none>  0        0%     1/1    TIME by tidegate
+        auth-server-vs        http[0]  old          <none>  100      100%   1/1    AGE by tidegate
+        auth-server-vs        http[0]  new          <none>  0        0%     1/1    AGE by tidegate
+        product-composite-vs  http[0]  old          <none>  100      100%   1/1    AGE by tidegate
+        product-composite-vs  http[0]  new          <none>  0        0%     1/1    AGE by tidegate
+        product-vs            http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        product-vs            http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        product-vs            http[1]  new          <none>  0        0%     1/1    AGE by tidegate
+        recommendation-vs     http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        recommendation-vs     http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        recommendation-vs     http[1]  new          <none>  0        0%     1/1    AGE by tidegate
+        review-vs             http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        review-vs             http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        review-vs             http[1]  new          <none>  0        0%     1/1    AGE by tidegate
         ------- stderr -------
         5 services
     "#]]
