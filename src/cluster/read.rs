@@ -10,6 +10,7 @@ use crate::core::plan::Change;
 use crate::core::select::Service;
 use crate::core::suggest;
 use crate::error::{Error, Result};
+use crate::sorted;
 use crate::web::encoded;
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -93,7 +94,7 @@ impl Cluster {
     /// As [`Cluster::find`].
     pub async fn find_all(&self, wanted: &[ServiceRef], selector: Option<&str>, preflight: bool) -> Result<Found> {
         let namespace_of = |one: &ServiceRef| one.namespace.clone().unwrap_or_else(|| self.namespace.clone());
-        let mut namespaces: BTreeSet<String> = wanted.iter().map(namespace_of).collect();
+        let mut namespaces = sorted::set(wanted.iter().map(namespace_of));
         if wanted.is_empty() {
             namespaces.insert(self.namespace.clone());
         }
@@ -128,7 +129,7 @@ impl Cluster {
         }
         // In the order in which they were named.
         let place = |service: &Service| wanted.iter().position(|one| one.text == service.name);
-        found.services.sort_by_cached_key(place);
+        sorted::by_key(&mut found.services, place);
         Ok(found)
     }
 
@@ -152,7 +153,7 @@ impl Cluster {
         let mut serving: Vec<&Object> =
             list.iter().filter(|object| !wanted.object_only && (object.serves(&host) || object.serves(&wanted.text))).collect();
         // A delegate is reached through the object that delegates to it.
-        let delegated: BTreeSet<(String, String)> = serving.iter().flat_map(|object| object.delegates()).collect();
+        let delegated = sorted::set(serving.iter().flat_map(|object| object.delegates()));
         serving.retain(|object| !delegated.contains(&(object.namespace.clone(), object.name.clone())));
         if serving.len() > 1 && serving.iter().any(|object| weighted(object)) {
             serving.retain(|object| weighted(object));
@@ -415,12 +416,12 @@ fn unknown(wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Error {
 }
 
 fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
-    let mut sorted: Vec<&&Object> = several.iter().collect();
-    sorted.sort_by(|a, b| (&a.created, &a.name).cmp(&(&b.created, &b.name)));
+    let mut by_age = several.to_vec();
+    sorted::by_key(&mut by_age, |object| (&object.created, &object.name));
     let mut message = format!("{} virtual services route for `{}`:", several.len(), wanted.name);
-    let in_mesh = sorted.iter().filter(|object| object.in_mesh()).count();
+    let in_mesh = by_age.iter().filter(|object| object.in_mesh()).count();
     let mut oldest = true;
-    for object in &sorted {
+    for object in &by_age {
         let note = match (object.in_mesh(), oldest) {
             (true, true) if in_mesh > 1 => " (the oldest: in the mesh only this one counts)",
             (true, _) => "",
@@ -430,7 +431,7 @@ fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
         message += &format!("\n  vs/{}{note}", object.name);
     }
     let namespace = wanted.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", sorted[0].name))
+    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", by_age[0].name))
 }
 
 fn scope(namespace: Option<&str>) -> String {

@@ -5,6 +5,7 @@ use crate::core::delivery::project::{self, CONFIG_MAP, PROJECT, RECORD, Record, 
 use crate::core::delivery::shipyard::{Shipyard, Stage};
 use crate::core::suggest;
 use crate::error::{Error, Kind, Result};
+use crate::sorted;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +81,7 @@ impl Found {
     pub async fn read(cluster: &Cluster, name: &str) -> Result<Self> {
         project::named("project", name)?;
         let mut namespaces = cluster.list(&NAMESPACES, None, &format!("{PROJECT}={name}")).await?;
-        namespaces.sort_by_cached_key(order);
+        sorted::by_key(&mut namespaces, order);
         let mut config = None;
         for namespace in &namespaces {
             let namespace = text(namespace, "/metadata/name");
