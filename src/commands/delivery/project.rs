@@ -43,7 +43,7 @@ impl Project {
             return Err(unknown(cluster, name).await);
         }
         let project = found.project(name)?;
-        let there: BTreeSet<&str> = found.namespaces.iter().map(|one| text(one, "/metadata/name")).collect();
+        let there = sorted::set(found.namespaces.iter().map(|one| text(one, "/metadata/name")));
         match project.stages.iter().find(|(_, namespace)| !there.contains(namespace.as_str())) {
             None => Ok(project),
             Some((stage, namespace)) => {
