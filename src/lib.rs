@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Every command that writes is an [`core::plan::Intent`]: a pure planner turns it and what was read into guarded patches,
-//! and [`exec`] is the only place that sends them. The edges (`cluster`, `files`, `metrics`, `probe`, `notify`, `ui`, `sandbox`) do not
-//! know each other; what several of them need is below them: how connections are opened (`dial`), HTTP by URL (`web`). A test
-//! holds these arrows.
+//! and [`exec`] is the only place that sends them. The edges (`cluster`, `files`, `metrics`, `probe`, `notify`, `ui`,
+//! `sandbox`) do not know each other; what several of them need is below them: how connections are opened (`dial`), HTTP by URL (`web`), order
+//! (`sorted`). A test holds these arrows.
 
 pub mod cli;
 pub mod cluster;
@@ -25,6 +25,7 @@ pub mod probe;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod settings;
+mod sorted;
 pub mod ui;
 pub mod web;
 

@@ -63,7 +63,7 @@ impl File {
 pub struct Settings {
     /// Where and as whom to connect.
     pub connection: Options,
-    /// How long a command that writes may take.
+    /// How long to keep trying; zero tries once.
     pub timeout: Duration,
     /// Namespaces where changes need `--yes` or an answer, beside those that have the label.
     pub protected_namespaces: Vec<String>,
@@ -74,6 +74,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a command may take as a whole. What is tried once takes as long as its requests may.
+    pub fn limit(&self) -> Duration {
+        if self.timeout.is_zero() { Duration::MAX } else { self.timeout }
+    }
+
     /// Resolves the settings; `timeout` is the command's own flag.
     ///
     /// # Errors

@@ -25,33 +25,34 @@ enum Crates {
 }
 use Crates::{AllBut, Only};
 
-const LAYERS: [Layer; 19] = [
+const LAYERS: [Layer; 20] = [
     // Pure: what was read comes in as JSON, time as an argument.
     Layer {
         name: "core",
-        modules: &["error"],
+        modules: &["error", "sorted"],
         crates: Only(&["granit_parser", "json_patch", "serde", "serde_json", "serde_yaml"]),
     },
     Layer { name: "error", modules: &["exit"], crates: Only(&["anyhow"]) },
     Layer { name: "exit", modules: &[], crates: Only(&[]) },
+    Layer { name: "sorted", modules: &[], crates: Only(&[]) },
     Layer { name: "cli", modules: &["core", "error"], crates: Only(&["clap"]) },
     // Connections, whatever for.
     Layer { name: "dial", modules: &["error"], crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]) },
     // The edges do not know each other.
     Layer {
         name: "cluster",
-        modules: &["core", "dial", "error", "web"],
+        modules: &["core", "dial", "error", "sorted", "web"],
         crates: AllBut(&["anyhow", "clap", "rcgen", "comfy_table", "indicatif"]),
     },
     // Manifests in a checkout: no cluster, no screen.
     Layer {
         name: "files",
-        modules: &["core", "error"],
+        modules: &["core", "error", "sorted"],
         crates: AllBut(&["anyhow", "clap", "hyper", "hyper_util", "kube", "rcgen", "comfy_table", "indicatif"]),
     },
     Layer {
         name: "ui",
-        modules: &["core", "error"],
+        modules: &["core", "error", "sorted"],
         crates: AllBut(&["anyhow", "clap", "hyper", "hyper_util", "kube", "rcgen"]),
     },
     Layer {
@@ -75,10 +76,10 @@ const LAYERS: [Layer; 19] = [
         modules: &["dial", "error"],
         crates: AllBut(&["anyhow", "clap", "kube", "rcgen", "comfy_table", "indicatif"]),
     },
-    // A server; shares no code with the rest.
+    // A server; shares no code with the rest but the sort.
     Layer {
         name: "sandbox",
-        modules: &[],
+        modules: &["sorted"],
         crates: AllBut(&["clap", "kube", "kube_client", "k8s_openapi", "comfy_table", "indicatif"]),
     },
     Layer { name: "exec", modules: &["cluster", "core", "error"], crates: AllBut(EDGES) },
@@ -88,7 +89,7 @@ const LAYERS: [Layer; 19] = [
         name: "commands",
         modules: &[
             "cli", "cluster", "complete", "core", "error", "exec", "exit", "files", "metrics", "notify", "probe", "sandbox",
-            "settings", "ui", "web",
+            "settings", "sorted", "ui", "web",
         ],
         crates: AllBut(EDGES),
     },
@@ -96,7 +97,7 @@ const LAYERS: [Layer; 19] = [
         name: "lib",
         modules: &[
             "cli", "cluster", "commands", "complete", "core", "dial", "error", "exec", "exit", "files", "metrics", "notify",
-            "probe", "sandbox", "settings", "ui", "web",
+            "probe", "sandbox", "settings", "sorted", "ui", "web",
         ],
         crates: Only(&["clap"]),
     },

@@ -82,7 +82,7 @@ pub struct Evaluate {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Report::Table)]
     pub output: Report,
-    /// Give up after this long
+    /// Give up after this long; 0 asks once
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = super::duration, hide_short_help = true)]
     pub timeout: Option<Duration>,
     /// Where metrics come from

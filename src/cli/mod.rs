@@ -254,7 +254,7 @@ pub struct Write {
     /// Shift even where the subset is missing or no pod is ready
     #[arg(long)]
     pub force: bool,
-    /// Leave out the checks before the change, and the reads that they need
+    /// Leave out the checks before the change: the reads that they need, and the dry run of each of several services
     #[arg(long)]
     pub no_preflight: bool,
     /// Exit with 3 where there is nothing to change
@@ -278,7 +278,7 @@ pub struct Write {
     /// Edit files that have changes that are not committed
     #[arg(long)]
     pub allow_dirty: bool,
-    /// Give up after this long [default: 60s]
+    /// Give up after this long; 0 tries once [default: 60s]
     #[arg(long, value_name = "DURATION", env = "TIDEGATE_TIMEOUT", hide_env_values = true, value_parser = duration)]
     pub timeout: Option<Duration>,
 }

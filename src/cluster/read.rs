@@ -3,7 +3,7 @@
 use super::api::Reply;
 use super::connect::Cluster;
 use super::wording;
-use crate::core::check::{self, Endpoints, Facts, Rules};
+use crate::core::check::{self, Endpoints, Facts, Neighbours, Rules};
 use crate::core::find::{self, Found};
 use crate::core::host::{self, ServiceRef};
 use crate::core::object::Object;
@@ -11,6 +11,7 @@ use crate::core::plan::Change;
 use crate::core::select::Service;
 use crate::core::suggest;
 use crate::error::{Error, Result};
+use crate::sorted;
 use crate::web::encoded;
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -68,7 +69,7 @@ impl Cluster {
     /// As [`Cluster::find`].
     pub async fn find_all(&self, wanted: &[ServiceRef], selector: Option<&str>, preflight: bool) -> Result<Found> {
         let namespace_of = |one: &ServiceRef| one.namespace.clone().unwrap_or_else(|| self.namespace.clone());
-        let mut namespaces: BTreeSet<String> = wanted.iter().map(namespace_of).collect();
+        let mut namespaces = sorted::set(wanted.iter().map(namespace_of));
         if wanted.is_empty() {
             namespaces.insert(self.namespace.clone());
         }
@@ -97,15 +98,13 @@ impl Cluster {
                 let service = self.pick(one, &namespace, &list, &mut found.unread).await?;
                 found.services.push(service);
             }
-            // Of neighbours only what was read from them is of interest.
-            list.iter_mut().for_each(|object| object.raw = Value::Null);
             found.facts.rules.merge(rules?);
-            found.facts.neighbours.insert(namespace.clone(), list);
+            found.facts.neighbours.insert(namespace.clone(), Neighbours::of(list));
             found.protected.insert(namespace, protected);
         }
         // In the order in which they were named.
         let place = |service: &Service| wanted.iter().position(|one| one.text == service.name);
-        found.services.sort_by_cached_key(place);
+        sorted::by_key(&mut found.services, place);
         Ok(found)
     }
 
@@ -245,17 +244,14 @@ impl Cluster {
         }
     }
 
-    async fn neighbours(&self, namespace: &str) -> Result<Vec<Object>> {
+    async fn neighbours(&self, namespace: &str) -> Result<Neighbours> {
         let mut reply = self.istio(&format!("/namespaces/{namespace}/virtualservices?resourceVersion=0")).await?;
         if !reply.is_success() {
             return Err(wording::refusal(&reply, "virtualservices"));
         }
         Ok(match reply.body.get_mut("items").map(Value::take) {
-            // Of neighbours only what is read from them is of interest.
-            Some(Value::Array(items)) => {
-                items.into_iter().map(|item| Object { raw: Value::Null, ..Object::read(item) }).collect()
-            }
-            _ => Vec::new(),
+            Some(Value::Array(items)) => Neighbours::of(items.into_iter().map(Object::read)),
+            _ => Neighbours::default(),
         })
     }
 
@@ -380,12 +376,12 @@ fn unknown(wanted: &ServiceRef, namespace: &str, list: &[Object]) -> Error {
 }
 
 fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
-    let mut sorted: Vec<&&Object> = several.iter().collect();
-    sorted.sort_by(|a, b| (&a.created, &a.name).cmp(&(&b.created, &b.name)));
+    let mut by_age = several.to_vec();
+    sorted::by_key(&mut by_age, |object| (&object.created, &object.name));
     let mut message = format!("{} virtual services route for `{}`:", several.len(), wanted.name);
-    let in_mesh = sorted.iter().filter(|object| object.in_mesh()).count();
+    let in_mesh = by_age.iter().filter(|object| object.in_mesh()).count();
     let mut oldest = true;
-    for object in &sorted {
+    for object in &by_age {
         let note = match (object.in_mesh(), oldest) {
             (true, true) if in_mesh > 1 => " (the oldest: in the mesh only this one counts)",
             (true, _) => "",
@@ -395,7 +391,7 @@ fn ambiguous(wanted: &ServiceRef, several: &[&Object]) -> Error {
         message += &format!("\n  vs/{}{note}", object.name);
     }
     let namespace = wanted.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", sorted[0].name))
+    Error::usage(message).hint(format!("name the object: `vs/{}{namespace}`", by_age[0].name))
 }
 
 fn scope(namespace: Option<&str>) -> String {

@@ -4,6 +4,7 @@ use super::connect::Cluster;
 use super::read::METADATA;
 use super::resources::SERVICES;
 use crate::error::{Error, Kind, Result};
+use crate::sorted;
 use crate::web::encoded;
 use http::Method;
 use serde_json::Value;
@@ -66,7 +67,7 @@ impl Cluster {
                 services => services?,
             };
             let mut found: Vec<ServicePort> = services.iter().filter_map(web_port).collect();
-            found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+            sorted::by(&mut found, |a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
             let Some(first) = found.first().cloned() else { continue };
             if found.iter().any(|one| one.namespace != first.namespace) {
                 let places: Vec<String> = found.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();

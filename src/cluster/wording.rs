@@ -55,10 +55,12 @@ pub(super) fn webhook_down(reply: &Reply) -> bool {
 
 /// Nobody answers.
 pub(super) fn unreachable(server: &str, why: &str, tries: usize) -> Error {
-    let error = Error::new(
-        Kind::Unreachable,
-        format!("cannot reach the API server {server}: {why}{}; nothing was written", times(tries)),
-    );
+    let told = |what: String| Error::new(Kind::Unreachable, format!("{what}{}; nothing was written", times(tries)));
+    if why == "connection refused" {
+        return told(format!("the connection to the server {server} was refused"))
+            .hint("is it the right host and port? `kubectl config view --minify` shows them");
+    }
+    let error = told(format!("cannot reach the API server {server}: {why}"));
     if why.contains("peer certificate") {
         error.hint("the kubeconfig's `certificate-authority-data`, or `--certificate-authority FILE`, says whom to trust")
     } else if is_about_certificates(why) {

@@ -16,7 +16,10 @@ use crate::exec::{Planned, Run};
 use crate::settings::Settings;
 use crate::ui;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// So long git may take where nothing limits it.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 pub async fn shift(context: &Context, arguments: cli::Shift) -> Result<()> {
     run(context, arguments.services, arguments.write, Intent::Shift(arguments.weights)).await
@@ -46,8 +49,9 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     }
     // Each rule that clap holds would be paid for by every shift.
     if write.files.is_empty() && (write.commit || write.allow_dirty || write.values.is_some()) {
-        return Err(Error::usage("--commit, --allow-dirty and --values are for manifests")
-            .hint("name them: `-f FILE`, or a directory"));
+        return Err(
+            Error::usage("--commit, --allow-dirty and --values are for manifests").hint("name them: `-f FILE`, or a directory")
+        );
     }
     let ui = &context.ui;
     // Scripts read the answer; only a person needs to see that something is going on.
@@ -58,7 +62,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         match write.files.is_empty() {
             true => in_cluster(context, (&named, &names), &write, &intent, &settings).await,
             false => {
-                let deadline = (&settings, started + settings.timeout);
+                let deadline = (&settings, started + settings.limit().min(LONGEST));
                 super::manifests::ready(context, (&named, &names), &write, &intent, deadline).await
             }
         }
@@ -69,7 +73,7 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
             format!("not done within {} s (--timeout); nothing was written", settings.timeout.as_secs_f64()),
         )
     };
-    let Ready { mut store, author, planned, found } = tokio::time::timeout(settings.timeout, prepare).await.map_err(late)??;
+    let Ready { mut store, author, planned, found } = tokio::time::timeout(settings.limit(), prepare).await.map_err(late)??;
     drop(progress);
     if planned.is_empty() {
         let what = if matches!(intent, Intent::Promote(None) | Intent::Rollback) { "releases" } else { "resources" };
@@ -98,8 +102,8 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
     let mut planned: Vec<Planned> =
         planned.into_iter().map(|(service, changes)| Planned { service, changes, outcomes: Vec::new() }).collect();
     // Time that a person took to answer is not the cluster's.
-    let left = settings.timeout.saturating_sub(started.elapsed()).max(settings.timeout / 2);
-    let deadline = Instant::now() + left;
+    let left = settings.limit().saturating_sub(started.elapsed()).max(settings.limit() / 2);
+    let deadline = Instant::now() + left.min(settings.timeout);
     let driving = match &mut store {
         Store::Manifests(manifests) => {
             manifests.carry_out(context, &mut planned, &intent, &author).await;
@@ -107,8 +111,8 @@ async fn run(context: &Context, named: cli::Services, write: cli::Write, intent:
         }
         Store::Cluster(cluster) => {
             let say = |text: &str| ui.say(text);
-            let (pick, journal, say) = (write.route.as_ref(), &context.journal, &say);
-            let run = Run { cluster, intent: &intent, pick, author: &author, journal, deadline, say };
+            let (pick, rehearse, journal, say) = (write.route.as_ref(), !write.no_preflight, &context.journal, &say);
+            let run = Run { cluster, intent: &intent, pick, author: &author, rehearse, journal, deadline, say };
             let dry_run = if write.dry_run == DryRun::Server { cluster::DryRun::Server } else { cluster::DryRun::No };
             let _progress = ui.progress("patching", write.output == Format::Table);
             tokio::time::timeout(left, run.drive(&mut planned, dry_run)).await

@@ -6,6 +6,7 @@ use crate::cli::{Format, Lint};
 use crate::core::gate::recognise::Kind;
 use crate::core::lint::{Finding, Options, Severity};
 use crate::error::{self, Error, Result};
+use crate::sorted;
 use crate::ui::{data, printable};
 use serde::{Deserialize as _, Serialize};
 use std::path::{Path, PathBuf};
@@ -104,7 +105,7 @@ fn within(directory: &Path) -> Result<Vec<File>> {
             }
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
+    sorted::by(&mut files, |one, other| one.path.cmp(&other.path));
     match files.is_empty() {
         true => Err(Error::usage(format!("there is no gate file in {}", directory.display()))
             .hint("`tidegate help gates` says which there are")),

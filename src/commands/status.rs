@@ -12,6 +12,7 @@ use crate::core::status::{self, ServiceStatus};
 use crate::error::{Error, Kind, Result};
 use crate::files::Checkout;
 use crate::settings::Settings;
+use crate::sorted;
 use crate::ui::{self, Screen, data};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ pub async fn run(context: &Context, arguments: Status) -> Result<()> {
     if wanted.iter().any(|one| one.namespace.is_none()) || namespaces.is_empty() {
         namespaces.push(cluster.namespace.clone());
     }
-    namespaces.sort();
+    sorted::by(&mut namespaces, Ord::cmp);
     namespaces.dedup();
     if arguments.watch && namespaces.len() > 1 && !arguments.all_namespaces {
         return Err(Error::usage("--watch follows one namespace, or with -A all of them"));

@@ -4,8 +4,8 @@ use super::manifests::Manifests;
 use crate::cluster::Cluster;
 use crate::core::plan::Change;
 use crate::core::select::Service;
+use crate::sorted;
 use crate::ui;
-use std::collections::BTreeSet;
 
 /// Where objects are read and written.
 pub(super) enum Store {
@@ -19,14 +19,12 @@ impl Store {
     /// Where the objects of a plan are, for people.
     pub fn place(&self, planned: &super::change::Plans, care: &str) -> String {
         let objects = || planned.iter().flat_map(|(service, _)| &service.objects);
-        let namespaces: BTreeSet<&str> =
-            objects().map(|object| object.namespace.as_str()).filter(|one| !one.is_empty()).collect();
+        let namespaces = sorted::set(objects().map(|object| object.namespace.as_str()).filter(|one| !one.is_empty()));
         let namespaces: Vec<&str> = namespaces.into_iter().collect();
         match self {
             Store::Cluster(cluster) => format!("context {}, namespace {}{care}", cluster.context, namespaces.join(", ")),
             Store::Manifests(_) => {
-                let files: BTreeSet<&str> =
-                    objects().filter_map(|object| Some(object.origin.as_deref()?.file.as_str())).collect();
+                let files = sorted::set(objects().filter_map(|object| Some(object.origin.as_deref()?.file.as_str())));
                 let mut place = files.into_iter().collect::<Vec<_>>().join(", ");
                 if !namespaces.is_empty() {
                     place += &format!(", namespace {}", namespaces.join(", "));

@@ -18,9 +18,47 @@ pub struct Facts {
     /// Destination rules of the namespaces concerned.
     pub rules: Rules,
     /// The virtual services of the namespaces concerned, by namespace.
-    pub neighbours: BTreeMap<String, Vec<Object>>,
+    pub neighbours: BTreeMap<String, Neighbours>,
     /// Ready endpoints.
     pub endpoints: Endpoints,
+}
+
+/// The virtual services of a namespace, by the resolved hosts that they route for: among thousands each is to be found
+/// without a look at the others.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    objects: Vec<Object>,
+    /// Those of the mesh, by their own hosts.
+    in_mesh: BTreeMap<String, Vec<usize>>,
+    /// Those of gateways alone, by the hosts that they send to without naming a subset.
+    plain: BTreeMap<String, Vec<usize>>,
+}
+
+impl Neighbours {
+    /// Of these objects; what the API server gave of them is let go, one after the other.
+    pub fn of(objects: impl IntoIterator<Item = Object>) -> Self {
+        let mut all = Self::default();
+        for (place, object) in objects.into_iter().enumerate() {
+            let object = Object { raw: Value::Null, ..object };
+            if object.in_mesh() {
+                for host in &object.hosts {
+                    all.in_mesh.entry(host.clone()).or_default().push(place);
+                }
+            } else {
+                for to in object.routes.iter().flat_map(Route::destinations).filter(|to| to.subset.is_none()) {
+                    all.plain.entry(host::resolve(&to.host, &object.namespace)).or_default().push(place);
+                }
+            }
+            all.objects.push(object);
+        }
+        all
+    }
+
+    /// The first of those that `by` has for one of `hosts`, and that fits.
+    fn first(&self, by: &BTreeMap<String, Vec<usize>>, hosts: &[String], fits: impl Fn(&Object) -> bool) -> Option<&Object> {
+        let places = hosts.iter().filter_map(|host| by.get(host)).flatten();
+        self.objects.get(*places.filter(|place| fits(&self.objects[**place])).min()?)
+    }
 }
 
 /// A subset of a host.
@@ -257,7 +295,7 @@ pub fn warnings(service: &Service, changes: &[Change], facts: &Facts) -> Vec<Str
         for one in change.moves.iter().filter(|one| one.changes()) {
             lines.extend(unreachable(object, one));
         }
-        let neighbours = facts.neighbours.get(&object.namespace).map_or(&[][..], Vec::as_slice);
+        let Some(neighbours) = facts.neighbours.get(&object.namespace) else { continue };
         if let Some(older) = shadowing(object, neighbours) {
             lines.push(format!(
                 "in the mesh this has no effect: {} is older and routes for the same host; only the oldest counts (IST0109)",
@@ -282,25 +320,18 @@ fn unreachable(object: &Object, one: &Move) -> Option<String> {
 }
 
 /// The older virtual service of the mesh that routes for one of the object's hosts.
-pub fn shadowing<'a>(object: &Object, neighbours: &'a [Object]) -> Option<&'a Object> {
-    let older = |other: &&Object| (&other.created, &other.name) < (&object.created, &object.name);
-    let shares_host = |other: &&Object| other.hosts.iter().any(|host| object.hosts.contains(host));
-    let same = |other: &&Object| other.namespace == object.namespace && other.name == object.name;
-    neighbours.iter().filter(|other| object.in_mesh() && other.in_mesh() && !same(other)).filter(shares_host).find(older)
+fn shadowing<'a>(object: &Object, neighbours: &'a Neighbours) -> Option<&'a Object> {
+    let older = |other: &Object| (&other.created, &other.name) < (&object.created, &object.name);
+    object.in_mesh().then(|| neighbours.first(&neighbours.in_mesh, &object.hosts, older))?
 }
 
 /// A virtual service of a gateway that sends to a host of the change, but to no subset of it.
-fn bypassing<'a>(object: &Object, change: &Change, neighbours: &'a [Object]) -> Option<&'a Object> {
+fn bypassing<'a>(object: &Object, change: &Change, neighbours: &'a Neighbours) -> Option<&'a Object> {
     let to_subset = |to: &&Destination| to.subset.is_some();
     let changed = object.routes.iter().filter(|route| change.moves.iter().any(|one| one.route == route.id));
-    let hosts: BTreeSet<String> =
+    let hosts: Vec<String> =
         changed.flat_map(Route::destinations).filter(to_subset).map(|to| host::resolve(&to.host, &object.namespace)).collect();
-    let gateway_only = |other: &&Object| !other.gateways.is_empty() && !other.in_mesh();
-    let plain = |other: &&Object| {
-        let mut to = other.routes.iter().flat_map(Route::destinations);
-        to.any(|to| to.subset.is_none() && hosts.contains(&host::resolve(&to.host, &other.namespace)))
-    };
-    neighbours.iter().filter(|other| object.in_mesh() && other.name != object.name).filter(gateway_only).find(plain)
+    object.in_mesh().then(|| neighbours.first(&neighbours.plain, &hosts, |other| other.name != object.name))?
 }
 
 #[cfg(test)]

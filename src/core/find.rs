@@ -5,7 +5,8 @@ use super::host::ServiceRef;
 use super::object::Object;
 use super::select::Service;
 use crate::error::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted;
+use std::collections::BTreeMap;
 
 /// Services with what was read beside them.
 #[derive(Default)]
@@ -41,7 +42,7 @@ pub fn meant<'a>(wanted: &ServiceRef, list: impl Iterator<Item = &'a Object>) ->
         fitting.retain(|object| object.name == wanted.name);
     } else {
         // A delegate is reached through the object that delegates to it.
-        let delegated: BTreeSet<(String, String)> = fitting.iter().flat_map(|object| object.delegates()).collect();
+        let delegated = sorted::set(fitting.iter().flat_map(|object| object.delegates()));
         fitting.retain(|object| !delegated.contains(&(object.namespace.clone(), object.name.clone())));
     }
     if fitting.len() > 1 && fitting.iter().any(|object| weighted(object)) {

@@ -5,6 +5,7 @@ pub use super::locate::Position;
 use crate::core::gate::{number, promql};
 use crate::core::suggest;
 use crate::error::Error;
+use crate::sorted;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -176,7 +177,7 @@ impl Findings {
             finding
         });
         let mut findings: Vec<Finding> = located.collect();
-        findings.sort_by_key(|finding| finding.position.map_or((0, 0), |at| (at.line, at.column)));
+        sorted::by_key(&mut findings, |finding| finding.position.map_or((0, 0), |at| (at.line, at.column)));
         findings
     }
 }

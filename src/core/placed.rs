@@ -4,6 +4,7 @@ use super::object::Object;
 use super::patch::Patch;
 use super::release::{Labelled, Release};
 use super::route::{Protocol, Route, RouteId};
+use crate::sorted;
 use json_patch::{AddOperation, PatchOperation, TestOperation};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ struct Place {
 pub(super) fn is_whole(release: &Release) -> bool {
     let Some(recorded) = recorded(release) else { return false };
     let sorted = |mut weights: Vec<Option<u32>>| {
-        weights.sort_unstable();
+        sorted::by(&mut weights, Ord::cmp);
         weights
     };
     let agrees = |(id, before): &(String, Labelled)| {

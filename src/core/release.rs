@@ -6,6 +6,7 @@
 use super::patch::Patch;
 use super::placed;
 use super::route::Route;
+use crate::sorted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -174,7 +175,7 @@ fn recorded<'a>(history: &'a [Revision], route: &Route) -> Option<&'a Labelled> 
 /// Whether the weights of a route are other than the last recorded change left them.
 pub fn drifted(history: &[Revision], route: &Route) -> bool {
     recorded(history, route).is_some_and(|then| {
-        let now: BTreeMap<_, _> = route.weights().into_iter().collect();
+        let now = sorted::map(route.weights());
         then.iter().any(|(label, weight)| now.get(label) != Some(weight))
     })
 }

@@ -1,5 +1,6 @@
 //! Weights: what a user may write, and how a total is divided.
 
+use crate::sorted;
 use std::str::FromStr;
 
 /// The sums that a set of weights may have: per cent, per mille, and a hundredth of a per cent.
@@ -108,7 +109,7 @@ pub fn apportion(total: u64, shares: &[u64]) -> Vec<u64> {
     // A quotient is at most `total`, so it fits.
     let mut parts: Vec<u64> = shares.iter().map(|&share| u64::try_from(exact(share) / sum).unwrap_or(total)).collect();
     let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
-    by_remainder.sort_by_key(|&index| std::cmp::Reverse(exact(shares[index]) % sum));
+    sorted::by_key(&mut by_remainder, |&index| std::cmp::Reverse(exact(shares[index]) % sum));
     let missing = usize::try_from(total - parts.iter().sum::<u64>()).unwrap_or(0);
     for &index in by_remainder.iter().take(missing) {
         parts[index] += 1;

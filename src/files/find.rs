@@ -7,6 +7,7 @@ use crate::core::object::Object;
 use crate::core::select::Service;
 use crate::core::{shell, suggest};
 use crate::error::{Error, Result};
+use crate::sorted;
 
 impl Checkout {
     /// The services `wanted` with their delegates; where none is named, all that carry weights.
@@ -95,9 +96,8 @@ impl Checkout {
         if let Some(object) = elsewhere {
             return error.hint(format!("there is one in another namespace: `-n {}` ({})", object.namespace, place_of(object)));
         }
-        let mut names: Vec<&str> = self.of_namespace(chosen).map(|object| object.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names = sorted::set(self.of_namespace(chosen).map(|object| object.name.as_str()));
+        let names: Vec<&str> = names.into_iter().collect();
         match suggest::nearest(&wanted.name, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None if names.is_empty() => error,

@@ -2,6 +2,7 @@
 
 use super::plainly;
 use crate::error::{Error, Result};
+use crate::sorted;
 use std::path::{Path, PathBuf};
 
 /// The names that manifests and templates of them end with.
@@ -26,7 +27,7 @@ pub fn within(directory: &Path) -> Result<Vec<PathBuf>> {
             }
         }
     }
-    files.sort();
+    sorted::by(&mut files, Ord::cmp);
     Ok(files)
 }
 

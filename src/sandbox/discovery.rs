@@ -1,5 +1,6 @@
 //! What the server serves: discovery, version, health.
 
+use crate::sorted;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -66,11 +67,8 @@ fn version() -> Value {
 
 /// The groups besides the core, in their order.
 fn groups() -> Vec<&'static str> {
-    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.group).filter(|g| !g.is_empty()).collect();
-    names.push("authorization.k8s.io");
-    names.sort_unstable();
-    names.dedup();
-    names
+    let names = KINDS.iter().map(|kind| kind.group).filter(|group| !group.is_empty());
+    sorted::set(names.chain(["authorization.k8s.io"])).into_iter().collect()
 }
 
 fn versions(group: &str) -> &'static [&'static str] {

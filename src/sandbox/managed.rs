@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::Target;
 use super::time;
+use crate::sorted;
 
 /// The path of a field, in parts as `fieldsV1` writes them (`f:spec`); the path of an object stands for the object
 /// itself (`.`).
@@ -17,15 +18,12 @@ type Path = Vec<String>;
 pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &str) {
     let before = fields(target, old.unwrap_or(&Value::Null));
     let after = fields(target, new);
-    let changed: BTreeSet<Path> = after
-        .iter()
-        .filter(|path| match old {
-            Some(old) if before.contains(*path) => leaf_differs(old, new, path),
-            _ => true,
-        })
-        .cloned()
-        .collect();
-    let gone: BTreeSet<Path> = before.difference(&after).cloned().collect();
+    let differs = |path: &&Path| match old {
+        Some(old) if before.contains(*path) => leaf_differs(old, new, path),
+        _ => true,
+    };
+    let changed = sorted::set(after.iter().filter(differs).cloned());
+    let gone = sorted::set(before.difference(&after).cloned());
 
     // An empty list leaves them as they are; `[{}]` is the way to reset them.
     let present = new.pointer("/metadata/managedFields").filter(|entries| **entries != json!([]));
@@ -62,7 +60,9 @@ pub fn update(target: &Target, old: Option<&Value>, new: &mut Value, manager: &s
         entry["fieldsV1"] = encode(&owned);
     }
     entries.retain(|entry| entry["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
-    entries.sort_by(|a, b| (a["time"].as_str(), a["manager"].as_str()).cmp(&(b["time"].as_str(), b["manager"].as_str())));
+    sorted::by(&mut entries, |a, b| {
+        (a["time"].as_str(), a["manager"].as_str()).cmp(&(b["time"].as_str(), b["manager"].as_str()))
+    });
     if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
         if entries.is_empty() {
             metadata.shift_remove("managedFields");

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::kinds::Kind;
 use super::present::tidy;
+use crate::sorted;
 
 /// How many changes are remembered for watches and for lists in chunks.
 const LOG_LENGTH: usize = 4096;
@@ -120,8 +121,7 @@ impl Store {
         if revision < inner.floor {
             return Err(TooOld { oldest: inner.floor });
         }
-        let mut found: BTreeMap<String, Object> =
-            inner.select(kind, namespace).map(|((_, key), object)| (key.clone(), object.clone())).collect();
+        let mut found = sorted::map(inner.select(kind, namespace).map(|((_, key), object)| (key.clone(), object.clone())));
         let later = inner.log.iter().rev();
         for change in later.take_while(|change| change.revision > revision) {
             if change.kind.plural != kind.plural || !within(&change.key, namespace) {

@@ -1,5 +1,6 @@
 //! Strategic merge patches, as far as kubectl sends them for the built-in kinds.
 
+use crate::sorted;
 use serde_json::{Map, Value};
 
 /// The member by which the objects of a list are told apart; `None` for a list that is replaced as a whole.
@@ -135,7 +136,7 @@ fn reorder(members: &mut Map<String, Value>, list: &str, order: &[Value], key: O
             })
             .unwrap_or(order.len())
     };
-    items.sort_by_key(place);
+    sorted::by_key(items, place);
 }
 
 #[cfg(test)]

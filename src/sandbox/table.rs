@@ -6,6 +6,7 @@ use super::kinds::Kind;
 use super::present::metadata_only;
 use super::store::text;
 use super::time::{age, between};
+use crate::sorted;
 
 /// A column: its name, its OpenAPI type, and whether it is shown only with `-o wide`.
 struct Column(&'static str, &'static str, bool, fn(&Value) -> Value);
@@ -175,7 +176,7 @@ fn pairs(labels: Option<&Value>) -> Value {
         return "<none>".into();
     };
     let mut pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or(""))).collect();
-    pairs.sort();
+    sorted::by(&mut pairs, Ord::cmp);
     or_none(&pairs.join(","))
 }
 

@@ -5,7 +5,7 @@ use super::{BOLD, DIM, GREEN, RED};
 use crate::core::plan::{Change, Move};
 use crate::core::release::Labelled;
 use crate::core::select::Service;
-use std::collections::BTreeMap;
+use crate::sorted;
 use std::fmt::Write as _;
 
 /// One line about one object.
@@ -63,7 +63,7 @@ fn weights(one: &Move) -> String {
 }
 
 fn pairs(one: &Move) -> impl Iterator<Item = (&str, u32, u32)> {
-    let after: BTreeMap<&str, u32> = one.after.iter().map(|(label, weight)| (label.as_str(), *weight)).collect();
+    let after = sorted::map(one.after.iter().map(|(label, weight)| (label.as_str(), *weight)));
     one.before.iter().map(move |(label, before)| (label.as_str(), *before, after.get(label.as_str()).copied().unwrap_or(*before)))
 }
 

@@ -37,7 +37,9 @@ pub fn status(services: &[&ServiceStatus], screen: Screen) -> String {
     }
     let mut rows = Vec::new();
     for service in services {
-        let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, screen));
+        // A time is too long for 80 columns; who reads it by program takes JSON.
+        let brief = Screen { terminal: screen.terminal || !screen.wide, ..screen };
+        let changed = service.changed.as_ref().map_or_else(|| "<unknown>".into(), |changed| when(changed, brief));
         if service.routes.is_empty() {
             let none =
                 RouteStatus { route: "<none>".into(), reachable: true, action: Some("no routes".into()), ..Default::default() };

@@ -163,8 +163,8 @@ fn objects_that_hold_nothing() {
         NAME       ROUTE                  DESTINATION        ROLE    WEIGHT  SHARE   READY   CHANGED
         empty      <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
         null       <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
-        routeless  http[0]                <no destinations>  <none>  <none>  <none>  <none>  TIME by tidegate-tests
-        routeless  http[1] (unreachable)  <no destinations>  <none>  <none>  <none>  <none>  TIME by tidegate-tests
+        routeless  http[0]                <no destinations>  <none>  <none>  <none>  <none>  AGE by tidegate-tests
+        routeless  http[1] (unreachable)  <no destinations>  <none>  <none>  <none>  <none>  AGE by tidegate-tests
         specless   <none>                 <no routes>        <none>  <none>  <none>  <none>  <unknown>
         ------- stderr -------
         4 services

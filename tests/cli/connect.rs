@@ -262,12 +262,14 @@ fn nobody_listens() {
     let text = stub::kubeconfig(&format!("https://127.0.0.1:{port}"), "token: t");
     with_kubeconfig("shift carts --weights 80/20", &text).shows(expect![[r#"
         ------- stderr -------
-        error: cannot reach the API server SERVER: connection refused (tried 3 times); nothing was written
+        error: the connection to the server SERVER was refused (tried 3 times); nothing was written
+        hint: is it the right host and port? `kubectl config view --minify` shows them
         [exit status: 7]
     "#]]);
     with_kubeconfig("status", &text).shows(expect![[r#"
         ------- stderr -------
-        error: cannot reach the API server SERVER: connection refused (tried 3 times)
+        error: the connection to the server SERVER was refused (tried 3 times)
+        hint: is it the right host and port? `kubectl config view --minify` shows them
         [exit status: 7]
     "#]]);
 }
@@ -451,11 +453,11 @@ fn a_patch_of_which_nothing_can_be_found_out_is_not_called_unwritten() {
 
 #[test]
 fn a_group_does_not_claim_to_stand_as_before_where_that_is_not_known() {
-    // One list and two dry runs are answered; then no patch is, and no read.
-    let lost = (3..=8).map(|nth| format!("lost@patch:{nth}")).chain((2..=7).map(|nth| format!("reset@get:{nth}")));
+    // The five reads and two dry runs are answered; then no patch is, and no read.
+    let lost = (3..=8).map(|nth| format!("lost@patch:{nth}")).chain((6..=11).map(|nth| format!("reset@get:{nth}")));
     let faults: Vec<String> = lost.collect();
     let sandbox = Sandbox::with_faults(&faults.iter().map(String::as_str).collect::<Vec<_>>());
-    let outcome = tidegate("shift product review -n hands-on --weights old=0,new=100 --no-preflight").on(&sandbox).run();
+    let outcome = tidegate("shift product review -n hands-on --weights old=0,new=100").on(&sandbox).run();
     assert_eq!(outcome.status, Some(20), "{outcome}");
     assert!(outcome.stderr.contains("what stands is not known of all of them"), "{outcome}");
     assert!(outcome.stderr.contains("`tidegate rollback product -n hands-on`"), "{outcome}");

@@ -72,6 +72,24 @@ fn one_that_cannot_be_planned_stops_all() {
 }
 
 #[test]
+fn without_the_checks_nothing_is_rehearsed_and_a_refusal_still_undone() {
+    let sandbox = Sandbox::new();
+    let requests = sandbox.requests_of(|| {
+        tidegate(&format!("{FIVE} --no-preflight")).on(&sandbox).succeeds();
+    });
+    let all = writes(&requests);
+    assert_eq!(all.len(), 5, "{requests}");
+    assert!(all.iter().all(|line| !line.contains("dryRun")), "{requests}");
+    assert!(weights(&sandbox).iter().all(|one| one.ends_with(" 0/100")), "{:?}", weights(&sandbox));
+
+    let sandbox = Sandbox::with_faults(&["500@patch:2"]);
+    let before = weights(&sandbox);
+    let output = tidegate(&format!("{FIVE} --no-preflight")).on(&sandbox).run();
+    assert_eq!(output.status, Some(1), "{output}");
+    assert_eq!(weights(&sandbox), before, "{output}");
+}
+
+#[test]
 fn a_refusal_in_the_middle_is_undone() {
     // The first five patches are dry runs.
     let sandbox = Sandbox::with_faults(&["500@patch:7"]);
@@ -86,19 +104,19 @@ fn a_refusal_in_the_middle_is_undone() {
     let status = tidegate("status -n hands-on").on(&sandbox).run().to_string().replace("kubectl-create", "tidegate");
     expect![[r#"
         NAME                  ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
-        auth-server-vs        http[0]  old          <none>  100      100%   1/1    TIME by tidegate
-        auth-server-vs        http[0]  new          <none>  0        0%     1/1    TIME by tidegate
-        product-composite-vs  http[0]  old          <none>  100      100%   1/1    TIME by tidegate
-        product-composite-vs  http[0]  new          <none>  0        0%     1/1    TIME by tidegate
-        product-vs            http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        product-vs            http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        product-vs            http[1]  new          <none>  0        0%     1/1    TIME by tidegate
-        recommendation-vs     http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        recommendation-vs     http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        recommendation-vs     http[1]  new          <none>  0        0%     1/1    TIME by tidegate
-        review-vs             http[0]  new          <none>  <unset>  100%   1/1    TIME by tidegate
-        review-vs             http[1]  old          <none>  100      100%   1/1    TIME by tidegate
-        review-vs             http[1]  new          <none>  0        0%     1/1    TIME by tidegate
+        auth-server-vs        http[0]  old          <none>  100      100%   1/1    AGE by tidegate
+        auth-server-vs        http[0]  new          <none>  0        0%     1/1    AGE by tidegate
+        product-composite-vs  http[0]  old          <none>  100      100%   1/1    AGE by tidegate
+        product-composite-vs  http[0]  new          <none>  0        0%     1/1    AGE by tidegate
+        product-vs            http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        product-vs            http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        product-vs            http[1]  new          <none>  0        0%     1/1    AGE by tidegate
+        recommendation-vs     http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        recommendation-vs     http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        recommendation-vs     http[1]  new          <none>  0        0%     1/1    AGE by tidegate
+        review-vs             http[0]  new          <none>  <unset>  100%   1/1    AGE by tidegate
+        review-vs             http[1]  old          <none>  100      100%   1/1    AGE by tidegate
+        review-vs             http[1]  new          <none>  0        0%     1/1    AGE by tidegate
         ------- stderr -------
         5 services
     "#]]

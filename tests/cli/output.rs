@@ -165,8 +165,8 @@ fn quiet_prints_results_and_errors_alone() {
     "#]]);
     tidegate("status carts --quiet").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         stable     80      80%    2/2    TIME by alice
-        carts  http[0]  green        candidate  20      20%    2/2    TIME by alice
+        carts  http[0]  blue         stable     80      80%    2/2    AGE by alice
+        carts  http[0]  green        candidate  20      20%    2/2    AGE by alice
     "#]]);
     tidegate("status nothing -q").on(&sandbox).shows(expect![[r#"
         ------- stderr -------

@@ -148,8 +148,8 @@ fn rules_of_the_services_own_namespace_count() {
     "#]]);
     tidegate("status edge -n hands-on").on(&sandbox).shows(expect![[r#"
         NAME  ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY  CHANGED
-        edge  http[0]  blue         stable     80      80%    2/2    TIME by alice
-        edge  http[0]  green        candidate  20      20%    2/2    TIME by alice
+        edge  http[0]  blue         stable     80      80%    2/2    AGE by alice
+        edge  http[0]  green        candidate  20      20%    2/2    AGE by alice
         ------- stderr -------
         1 service, 1 release in progress (edge, since TIME)
     "#]]);

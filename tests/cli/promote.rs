@@ -21,8 +21,8 @@ fn the_candidate_of_the_release_gets_everything() {
     "#]]);
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         <none>  0       0%     2/2    TIME by alice
-        carts  http[0]  green        stable  100     100%   2/2    TIME by alice
+        carts  http[0]  blue         <none>  0       0%     2/2    AGE by alice
+        carts  http[0]  green        stable  100     100%   2/2    AGE by alice
         ------- stderr -------
         1 service
     "#]]);

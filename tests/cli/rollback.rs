@@ -176,8 +176,8 @@ fn shifting_back_by_hand_ends_the_release() {
     "#]]);
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         stable  100     100%   2/2    TIME by alice
-        carts  http[0]  green        <none>  0       0%     2/2    TIME by alice
+        carts  http[0]  blue         stable  100     100%   2/2    AGE by alice
+        carts  http[0]  green        <none>  0       0%     2/2    AGE by alice
         ------- stderr -------
         1 service
     "#]]);

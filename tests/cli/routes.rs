@@ -176,10 +176,10 @@ fn a_delegate_holds_the_weights_in_another_namespace() {
     assert_eq!(sandbox.service("shop", "edge"), before);
     tidegate("status edge -n shop").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION                ROLE       WEIGHT   SHARE   READY      CHANGED
-        edge   http[0]  <delegates to team/carts>  <none>     <none>   <none>  <none>     TIME by tidegate-tests
-        edge   http[1]  orders                     <none>     <unset>  100%    <unknown>  TIME by tidegate-tests
-        carts  http[0]  blue                       stable     80       80%     <unknown>  TIME by alice
-        carts  http[0]  green                      candidate  20       20%     <unknown>  TIME by alice
+        edge   http[0]  <delegates to team/carts>  <none>     <none>   <none>  <none>     AGE by tidegate-tests
+        edge   http[1]  orders                     <none>     <unset>  100%    <unknown>  AGE by tidegate-tests
+        carts  http[0]  blue                       stable     80       80%     <unknown>  AGE by alice
+        carts  http[0]  green                      candidate  20       20%     <unknown>  AGE by alice
         ------- stderr -------
         2 services, 1 release in progress (carts, since TIME)
     "#]]);

@@ -411,3 +411,14 @@ fn the_field_manager_is_always_sent() {
     let writes: Vec<String> = sandbox.requests().lines().filter(|line| line.starts_with("PATCH")).map(str::to_owned).collect();
     assert!(writes.iter().all(|line| line.contains("fieldManager=ci-robot")), "{writes:?}");
 }
+
+#[test]
+fn a_timeout_of_zero_tries_once_and_waits_for_the_answers() {
+    let sandbox = Sandbox::with_faults(&["latency=200ms"]);
+    tidegate("shift carts -n sockshop-production --weights 80/20 --timeout 0").on(&sandbox).shows(expect![[r#"
+        virtualservice.networking.istio.io/carts shifted: blue 100 -> 80, green 0 -> 20
+    "#]]);
+    let output = tidegate("evaluate carts --require rps>=0 --timeout 0s").on(&sandbox).run();
+    assert_ne!(output.status, Some(124), "{output}");
+    assert!(output.stdout.contains("rps"), "{output}");
+}

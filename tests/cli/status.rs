@@ -10,9 +10,9 @@ fn one_service_is_shown_with_its_roles() {
     tidegate("shift orders --route everybody --weights 75/25").on(&sandbox).succeeds();
     tidegate("status orders").on(&sandbox).shows(expect![[r#"
         NAME    ROUTE    DESTINATION  ROLE       WEIGHT   SHARE  READY  CHANGED
-        orders  http[0]  v2           candidate  <unset>  100%   3/3    TIME by alice
-        orders  http[1]  v1           stable     75       75%    3/3    TIME by alice
-        orders  http[1]  v2           candidate  25       25%    3/3    TIME by alice
+        orders  http[0]  v2           candidate  <unset>  100%   3/3    AGE by alice
+        orders  http[1]  v1           stable     75       75%    3/3    AGE by alice
+        orders  http[1]  v2           candidate  25       25%    3/3    AGE by alice
         ------- stderr -------
         1 service, 1 release in progress (orders, since TIME)
     "#]]);
@@ -123,12 +123,12 @@ fn all_of_a_namespace_and_of_all() {
     let sandbox = Sandbox::new();
     tidegate("status").on(&sandbox).shows(expect![[r#"
         NAME      ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
-        carts     http[0]  blue         <none>  100      100%   2/2    TIME by kubectl-create
-        carts     http[0]  green        <none>  0        0%     2/2    TIME by kubectl-create
-        carts-db  tcp[0]   carts-db     <none>  <unset>  100%   1/1    TIME by kubectl-create
-        orders    http[0]  v2           <none>  <unset>  100%   3/3    TIME by kubectl-create
-        orders    http[1]  v1           <none>  100      100%   3/3    TIME by kubectl-create
-        orders    http[1]  v2           <none>  0        0%     3/3    TIME by kubectl-create
+        carts     http[0]  blue         <none>  100      100%   2/2    AGE by kubectl-create
+        carts     http[0]  green        <none>  0        0%     2/2    AGE by kubectl-create
+        carts-db  tcp[0]   carts-db     <none>  <unset>  100%   1/1    AGE by kubectl-create
+        orders    http[0]  v2           <none>  <unset>  100%   3/3    AGE by kubectl-create
+        orders    http[1]  v1           <none>  100      100%   3/3    AGE by kubectl-create
+        orders    http[1]  v2           <none>  0        0%     3/3    AGE by kubectl-create
         ------- stderr -------
         3 services
     "#]]);
@@ -139,11 +139,11 @@ fn all_of_a_namespace_and_of_all() {
     assert_eq!(output.stderr, "11 services\n");
     tidegate("status carts orders").on(&sandbox).shows(expect![[r#"
         NAME    ROUTE    DESTINATION  ROLE    WEIGHT   SHARE  READY  CHANGED
-        carts   http[0]  blue         <none>  100      100%   2/2    TIME by kubectl-create
-        carts   http[0]  green        <none>  0        0%     2/2    TIME by kubectl-create
-        orders  http[0]  v2           <none>  <unset>  100%   3/3    TIME by kubectl-create
-        orders  http[1]  v1           <none>  100      100%   3/3    TIME by kubectl-create
-        orders  http[1]  v2           <none>  0        0%     3/3    TIME by kubectl-create
+        carts   http[0]  blue         <none>  100      100%   2/2    AGE by kubectl-create
+        carts   http[0]  green        <none>  0        0%     2/2    AGE by kubectl-create
+        orders  http[0]  v2           <none>  <unset>  100%   3/3    AGE by kubectl-create
+        orders  http[1]  v1           <none>  100      100%   3/3    AGE by kubectl-create
+        orders  http[1]  v2           <none>  0        0%     3/3    AGE by kubectl-create
         ------- stderr -------
         2 services
     "#]]);
@@ -192,15 +192,15 @@ fn what_stands_out_of_the_ordinary_is_said() {
     tidegate("status -n shop").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE                  DESTINATION                   ROLE    WEIGHT  SHARE   READY      CHANGED
         bare   <none>                 <no routes>                   <none>  <none>  <none>  <none>     <unknown>
-        carts  http[0]                <a redirect>                  <none>  <none>  <none>  <none>     TIME by tidegate-tests
-        carts  http[1]                blue                          <none>  1       33.3%   <unknown>  TIME by tidegate-tests
-        carts  http[1]                green                         <none>  2       66.7%   <unknown>  TIME by tidegate-tests
-        carts  http[2] (unreachable)  blue                          <none>  100     100%    <unknown>  TIME by tidegate-tests
-        carts  http[2] (unreachable)  green                         <none>  0       0%      <unknown>  TIME by tidegate-tests
-        carts  http[3] (unreachable)  <no destinations>             <none>  <none>  <none>  <none>     TIME by tidegate-tests
-        fine   http[0]                blue                          <none>  9999    >99.9%  <unknown>  TIME by tidegate-tests
-        fine   http[0]                green                         <none>  1       <0.1%   <unknown>  TIME by tidegate-tests
-        odd    http[0]                <route[0] has the weight -5>  <none>  <none>  <none>  <none>     TIME by tidegate-tests
+        carts  http[0]                <a redirect>                  <none>  <none>  <none>  <none>     AGE by tidegate-tests
+        carts  http[1]                blue                          <none>  1       33.3%   <unknown>  AGE by tidegate-tests
+        carts  http[1]                green                         <none>  2       66.7%   <unknown>  AGE by tidegate-tests
+        carts  http[2] (unreachable)  blue                          <none>  100     100%    <unknown>  AGE by tidegate-tests
+        carts  http[2] (unreachable)  green                         <none>  0       0%      <unknown>  AGE by tidegate-tests
+        carts  http[3] (unreachable)  <no destinations>             <none>  <none>  <none>  <none>     AGE by tidegate-tests
+        fine   http[0]                blue                          <none>  9999    >99.9%  <unknown>  AGE by tidegate-tests
+        fine   http[0]                green                         <none>  1       <0.1%   <unknown>  AGE by tidegate-tests
+        odd    http[0]                <route[0] has the weight -5>  <none>  <none>  <none>  <none>     AGE by tidegate-tests
         ------- stderr -------
         4 services
     "#]]);
@@ -219,8 +219,8 @@ fn a_destination_in_another_namespace_is_counted() {
     sandbox.rest.post("/apis/networking.istio.io/v1/namespaces/hands-on/virtualservices", &object).ok();
     tidegate("status edge -n hands-on").on(&sandbox).shows(expect![[r#"
         NAME  ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY      CHANGED
-        edge  http[0]  carts        <none>  100     100%   4/4        TIME by tidegate-tests
-        edge  http[0]  nowhere      <none>  0       0%     <unknown>  TIME by tidegate-tests
+        edge  http[0]  carts        <none>  100     100%   4/4        AGE by tidegate-tests
+        edge  http[0]  nowhere      <none>  0       0%     <unknown>  AGE by tidegate-tests
         ------- stderr -------
         1 service
     "#]]);
@@ -234,8 +234,8 @@ fn a_change_by_others_is_told_with_its_writer() {
     sandbox.rest.patch(&format!("{}?fieldManager=kubectl-patch", sandbox::path(NS, "carts")), &document).ok();
     tidegate("status carts").on(&sandbox).shows(expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE       WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         stable     100     83.3%  2/2    TIME by kubectl-patch
-        carts  http[0]  green        candidate  20      16.7%  2/2    TIME by kubectl-patch
+        carts  http[0]  blue         stable     100     83.3%  2/2    AGE by kubectl-patch
+        carts  http[0]  green        candidate  20      16.7%  2/2    AGE by kubectl-patch
         ------- stderr -------
         1 service, 1 release in progress (carts, since TIME)
         carts was changed outside of its release by kubectl-patch at TIME
@@ -447,4 +447,13 @@ fn a_name_is_looked_for_in_all_namespaces() {
         error: no virtual service for `nothing` in any namespace
         [exit status: 5]
     "#]]);
+}
+
+#[test]
+fn piped_rows_fit_eighty_columns() {
+    let sandbox = Sandbox::new();
+    tidegate("shift orders --route everybody --weights 75/25").on(&sandbox).succeeds();
+    let output = tidegate("status orders").on(&sandbox).succeeds();
+    assert!(output.raw.lines().count() > 3, "{output}");
+    assert!(output.raw.lines().all(|line| line.chars().count() <= 80), "{output}");
 }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+        (r"\b\d+[smhdy](\d+[smh])? by ", "AGE by "),
         (r"-\d{8}-\d{6}\b", "-STAMP"),
         (r"127\.0\.0\.1:\d{4,5}", "SERVER"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),

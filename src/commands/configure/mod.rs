@@ -32,7 +32,7 @@ pub async fn run(context: &Context, command: Configure) -> Result<()> {
     };
     if named || !printed {
         let test = evaluate::reachable(context, &sources, &settings, arguments.source);
-        tokio::time::timeout(settings.timeout, test)
+        tokio::time::timeout(settings.limit(), test)
             .await
             .map_err(|_| Error::new(Kind::Timeout, "the metrics source did not answer within --timeout; nothing was stored"))??;
         store(context, &arguments, &sources, &settings).await?;

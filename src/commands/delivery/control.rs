@@ -15,6 +15,7 @@ use crate::core::delivery::image::version;
 use crate::core::delivery::run::{Run, Status};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+use crate::sorted;
 use crate::ui::data;
 
 /// Lets a stage that waits go on; goes on with the run where nobody drives it.
@@ -96,7 +97,7 @@ pub async fn runs(context: &Context, arguments: &Runs) -> Result<()> {
         };
         kept.extend(store::runs(&cluster, &home, name, arguments.service.as_deref()).await?);
     }
-    kept.sort_by(|a, b| b.run.started.cmp(&a.run.started));
+    sorted::by(&mut kept, |a, b| b.run.started.cmp(&a.run.started));
     kept.retain(|kept| arguments.keptn_context.as_ref().is_none_or(|id| kept.run.id == *id || short(&kept.run.id) == id));
     let runs: Vec<&Run> = kept.iter().map(|kept| &kept.run).collect();
     match (&arguments.keptn_context, runs.as_slice(), arguments.output) {

@@ -10,6 +10,7 @@ use crate::commands::Context;
 use crate::core::delivery::inventory::{Artifact, Namespace};
 use crate::core::object::Object;
 use crate::error::Result;
+use crate::sorted;
 use crate::ui::{columns, data};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -80,10 +81,7 @@ async fn projects(cluster: &Cluster, projects: &[Project]) -> Result<Shown> {
     let placed = placed(cluster, projects).await?;
     let services = |project: &Project| {
         let own = placed.iter().filter(|one| one.project == project.name).map(|one| one.artifact.service.as_str());
-        let mut own: Vec<&str> = own.collect();
-        own.sort_unstable();
-        own.dedup();
-        own.join(", ")
+        sorted::set(own).into_iter().collect::<Vec<_>>().join(", ")
     };
     let stages = |project: &Project| project.stages.iter().map(|(stage, _)| stage.name.as_str()).collect::<Vec<_>>().join(", ");
     Ok(Shown {
@@ -198,7 +196,7 @@ async fn placed(cluster: &Cluster, projects: &[Project]) -> Result<Vec<Placed>> 
             };
             own.extend(namespace.artifacts().into_iter().map(one));
         }
-        own.sort_by(|(a, one), (b, other)| (&one.artifact.service, a).cmp(&(&other.artifact.service, b)));
+        sorted::by(&mut own, |(a, one), (b, other)| (&one.artifact.service, a).cmp(&(&other.artifact.service, b)));
         all.extend(own.into_iter().map(|(_, placed)| placed));
     }
     Ok(all)

@@ -5,6 +5,7 @@ use crate::core::delivery::project::{self, CONFIG_MAP, PROJECT, RECORD, Record, 
 use crate::core::delivery::shipyard::{Shipyard, Stage};
 use crate::core::suggest;
 use crate::error::{Error, Kind, Result};
+use crate::sorted;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ impl Project {
             return Err(unknown(cluster, name).await);
         }
         let project = found.project(name)?;
-        let there: BTreeSet<&str> = found.namespaces.iter().map(|one| text(one, "/metadata/name")).collect();
+        let there = sorted::set(found.namespaces.iter().map(|one| text(one, "/metadata/name")));
         match project.stages.iter().find(|(_, namespace)| !there.contains(namespace.as_str())) {
             None => Ok(project),
             Some((stage, namespace)) => {
@@ -80,7 +81,7 @@ impl Found {
     pub async fn read(cluster: &Cluster, name: &str) -> Result<Self> {
         project::named("project", name)?;
         let mut namespaces = cluster.list(&NAMESPACES, None, &format!("{PROJECT}={name}")).await?;
-        namespaces.sort_by_cached_key(order);
+        sorted::by_key(&mut namespaces, order);
         let mut config = None;
         for namespace in &namespaces {
             let namespace = text(namespace, "/metadata/name");

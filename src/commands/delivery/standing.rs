@@ -11,7 +11,8 @@ use crate::core::delivery::project::{PROJECT, STAGE};
 use crate::core::delivery::run::{Run, Status};
 use crate::core::delivery::standing::{Delivery, Standing, waits_for};
 use crate::error::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted;
+use std::collections::BTreeMap;
 
 /// The namespaces of projects.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ impl Places {
     /// Reads them with one request; who may not knows of none.
     async fn read(cluster: &Cluster) -> Result<Self> {
         let mut namespaces = known(cluster.list(&NAMESPACES, None, PROJECT).await)?.unwrap_or_default();
-        namespaces.sort_by_cached_key(order);
+        sorted::by_key(&mut namespaces, order);
         let mut places = Self::default();
         for namespace in &namespaces {
             let Some(project) = label(namespace, PROJECT) else { continue };
@@ -47,13 +48,13 @@ pub async fn read(context: &Context, cluster: &Cluster, scopes: &[Option<&str>])
     let Places { stages, homes } = Places::read(cluster).await?;
     let within = |namespace: &str| scopes.iter().any(|scope| scope.is_none_or(|scope| scope == namespace));
     let concerned = stages.iter().filter(|(namespace, _)| within(namespace)).map(|(_, (project, _))| project.as_str());
-    let concerned: BTreeSet<&str> = concerned.collect();
+    let concerned = sorted::set(concerned);
     let mut places = concerned.iter().filter_map(|project| homes.get(*project));
     let Some(first) = places.next() else { return Ok(Standing::default()) };
     let home = Some(first.as_str()).filter(|_| places.next().is_none());
     let (runs, holders, port) = tokio::join!(store::open(cluster, home), lease::holders(cluster, home), ingress::port(cluster));
     let (mut runs, holders) = (known(runs)?.unwrap_or_default(), known(holders)?);
-    runs.sort_by(|a, b| b.started.cmp(&a.started));
+    sorted::by(&mut runs, |a, b| b.started.cmp(&a.started));
     let deliveries = runs.iter().filter(|run| concerned.contains(run.project.as_str())).map(|run| {
         let driver = holders.as_ref().map(|all| all.iter().find(|held| held.drives(run)).map(|held| held.name.clone()));
         delivery(context, run, driver)

@@ -8,6 +8,7 @@ use crate::core::delivery::project::{MANAGED, PROJECT, SERVICE};
 use crate::core::delivery::run::{Run, Status};
 use crate::core::patch::Patch;
 use crate::error::{Error, Kind, Result};
+use crate::sorted;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -173,7 +174,7 @@ pub async fn runs(cluster: &Cluster, home: &str, project: &str, service: Option<
     let service = service.map(|service| format!(",{SERVICE}={service}")).unwrap_or_default();
     let maps = cluster.list(&CONFIG_MAPS, Some(home), &format!("{RUN},{PROJECT}={project}{service}")).await?;
     let mut runs: Vec<Kept> = maps.iter().filter_map(read).collect();
-    runs.sort_by(|a, b| b.run.started.cmp(&a.run.started));
+    sorted::by(&mut runs, |a, b| b.run.started.cmp(&a.run.started));
     Ok(runs)
 }
 

@@ -164,6 +164,7 @@ impl Mover<'_> {
             intent,
             pick: None,
             author: &self.author,
+            rehearse: true,
             journal: self.journal,
             deadline: self.deadline,
             say: &self.say,

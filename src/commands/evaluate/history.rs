@@ -9,6 +9,7 @@ use crate::cluster::{CONFIG_MAPS, Cluster, Created, DryRun};
 use crate::core::gate::evaluation::{Evaluation, Previous, Verdict};
 use crate::core::gate::values;
 use crate::error::{Error, Kind, Result};
+use crate::sorted;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -144,7 +145,7 @@ fn directory(path: &Path, subject: &str) -> Result<Vec<Previous>> {
         }
     }
     // The time is in the name.
-    names.sort_unstable_by(|a, b| b.cmp(a));
+    sorted::by(&mut names, |a, b| b.cmp(a));
     let mut list = Vec::new();
     for name in names.into_iter().take(KEPT) {
         let mut one = values::previous(&name, &text_of(&path.join(&name))?)?;

@@ -36,6 +36,9 @@ use std::time::{Duration, Instant};
 /// The window where none is given, as keptn's.
 const TIMEFRAME: Duration = Duration::from_secs(300);
 
+/// How long one try waits for its answers at most, where nothing limits a request.
+const ONCE: Duration = Duration::from_secs(600);
+
 /// Answers from evidence, from values or from a source.
 pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     if let Some(file) = &arguments.from_evidence {
@@ -71,8 +74,11 @@ pub async fn run(context: &Context, arguments: Evaluate) -> Result<()> {
     let result = match given {
         Some(given) => graded(question, given)?,
         None => {
-            let deadline = Instant::now() + settings.timeout;
-            let patient = arguments.on_inconclusive == Inconclusive::Wait;
+            // What is tried once still waits for its answers.
+            let once = settings.timeout.is_zero();
+            let limit = if once { settings.connection.request_timeout.min(ONCE) } else { settings.timeout };
+            let deadline = Instant::now() + limit;
+            let patient = arguments.on_inconclusive == Inconclusive::Wait && !once;
             question.ask(context, &settings, deadline, patient).await?
         }
     };

@@ -43,7 +43,7 @@ pub async fn run(
     let windows = windows(question, source.clock().await?, length, arguments.step.unwrap_or(STEP))?;
     context.ui.say(&format!("grading {} windows\n", windows.len()));
     let source = &source;
-    let deadline = Instant::now() + arguments.timeout.unwrap_or(TIMEOUT);
+    let deadline = Instant::now() + arguments.timeout.filter(|limit| !limit.is_zero()).unwrap_or(TIMEOUT);
     let ask = async |window: Window| source.at(context, question, window, deadline).await.map(|answers| (window, answers));
     let mut answers = futures_util::stream::iter(windows.iter().map(|window| ask(*window))).buffered(CONCURRENCY);
     let mut evaluations = Vec::with_capacity(windows.len());

@@ -107,7 +107,7 @@ fn a_change_without_effect_is_said() {
     let younger = virtual_service("younger", "2026-01-03T00:00:00Z", json!(["mesh"]), split());
     let plain = json!([{"route": [{"destination": {"host": "carts"}}]}]);
     let gateway = virtual_service("edge", "2026-01-01T00:00:00Z", json!(["gw"]), plain);
-    facts.neighbours.insert("shop".into(), vec![younger, older, gateway, service.objects[0].clone()]);
+    facts.neighbours.insert("shop".into(), Neighbours::of(vec![younger, older, gateway, service.objects[0].clone()]));
     let lines = warnings(&service, &changes, &facts).join("\n");
     for code in ["IST0130", "IST0109", "IST0140"] {
         assert!(lines.contains(code), "{code}: {lines}");

@@ -5,6 +5,7 @@ use crate::core::check::Rules;
 use crate::core::host;
 use crate::core::object::Object;
 use crate::core::route::Protocol;
+use crate::sorted;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +77,7 @@ impl Namespace {
         }
         let alone = self.deployments.iter().filter(|deployment| !used.contains(name(deployment)));
         artifacts.extend(alone.map(|deployment| artifact(name(deployment), Some(deployment))));
-        artifacts.sort_by(|a, b| (&a.service, &a.version).cmp(&(&b.service, &b.version)));
+        sorted::by(&mut artifacts, |a, b| (&a.service, &a.version).cmp(&(&b.service, &b.version)));
         artifacts
     }
 

@@ -4,6 +4,7 @@
 //! that of Istio's own namespace. A mode that is not set is inherited; the oldest of several counts; only one with a selector
 //! says something about single ports (<https://istio.io/latest/docs/reference/config/security/peer_authentication/>).
 
+use crate::sorted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ const MODE: &str = "/spec/mtls/mode";
 /// none where they accept it. `policies` are those of both namespaces.
 pub fn refused_by(policies: &[Value], namespace: &str, labels: &BTreeMap<String, String>, port: u16) -> Option<String> {
     let mut sorted: Vec<&Value> = policies.iter().collect();
-    sorted.sort_by_key(|policy| (text(policy, "/metadata/creationTimestamp"), text(policy, "/metadata/name")));
+    sorted::by_key(&mut sorted, |policy| (text(policy, "/metadata/creationTimestamp"), text(policy, "/metadata/name")));
     let of = |policy: &Value, place: &str| text(policy, "/metadata/namespace") == place;
     let selects = |policy: &Value| {
         let selector = policy.pointer("/spec/selector/matchLabels").and_then(Value::as_object);

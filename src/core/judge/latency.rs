@@ -4,6 +4,7 @@
 //! an interpolated quantile cannot.
 
 use super::counts::Counts;
+use crate::sorted;
 use serde::{Deserialize, Serialize};
 
 /// The requests slower than a limit.
@@ -34,7 +35,7 @@ impl Slower {
     /// ```
     pub fn than(limit: f64, buckets: &[(f64, f64)]) -> Option<Self> {
         let mut sorted = buckets.to_vec();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sorted::by(&mut sorted, |a, b| a.0.total_cmp(&b.0));
         let (&(last, total), finite) = sorted.split_last()?;
         if last != f64::INFINITY || finite.is_empty() || limit.is_nan() {
             return None;

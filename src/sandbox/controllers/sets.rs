@@ -6,6 +6,7 @@ use super::{Controllers, by_owner, number, pod_of, ready};
 use crate::sandbox::kinds::{PODS, REPLICA_SETS};
 use crate::sandbox::names;
 use crate::sandbox::store::{Object, text};
+use crate::sorted;
 
 /// Looks at all replica sets.
 pub fn reconcile(controllers: &mut Controllers) {
@@ -20,7 +21,7 @@ fn replicas(controllers: &Controllers, set: &Object, mut pods: Vec<Object>) {
     let name = text(set, "/metadata/name");
     let wanted = usize::try_from(number(set, "/spec/replicas")).unwrap_or(0);
     // Those that serve nobody are the first to go.
-    pods.sort_by_key(|pod| !ready(pod));
+    sorted::by_key(&mut pods, |pod| !ready(pod));
     while pods.len() > wanted {
         if let Some(pod) = pods.pop() {
             let last = Value::clone(&pod);

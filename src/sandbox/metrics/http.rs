@@ -1,10 +1,11 @@
 //! Prometheus's HTTP API over a store: queries, metadata, readiness.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
 use super::promql::{Evaluator, ExecutionError, ParseError, Value, parse, parse_selector};
 use super::tsdb::{Labels, Sample, Series, Tsdb};
+use crate::sorted;
 
 /// What goes back to the client.
 #[derive(Debug, PartialEq)]
@@ -91,7 +92,7 @@ fn instant(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure
             ("vector", elements.into_iter().map(of).collect())
         }
         Value::Matrix(mut series) => {
-            series.sort_by(|a, b| a.0.cmp(&b.0));
+            sorted::by(&mut series, |a, b| a.0.cmp(&b.0));
             ("matrix", series.iter().map(|(labels, samples)| matrix(labels, samples)).collect())
         }
     };
@@ -142,13 +143,13 @@ fn series(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure>
     if parameters.all("match[]").next().is_none() {
         return Err(Failure::BadData("no match[] parameter provided".to_owned()));
     }
-    let found: BTreeSet<&Labels> = selected(db, now, parameters)?.into_iter().map(|s| &s.labels).collect();
+    let found = sorted::set(selected(db, now, parameters)?.into_iter().map(|s| &s.labels));
     Ok(json!(found))
 }
 
 fn label_names(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure> {
     let found = selected(db, now, parameters)?;
-    Ok(json!(found.iter().flat_map(|s| s.labels.keys()).collect::<BTreeSet<_>>()))
+    Ok(json!(sorted::set(found.iter().flat_map(|s| s.labels.keys()))))
 }
 
 fn label_values(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Failure> {
@@ -159,7 +160,7 @@ fn label_values(db: &Tsdb, now: f64, parameters: &Parameters) -> Result<Json, Fa
         return Err(Failure::BadData(format!("invalid label name: {name:?}")));
     }
     let found = selected(db, now, parameters)?;
-    Ok(json!(found.iter().filter_map(|s| s.labels.get(name)).collect::<BTreeSet<_>>()))
+    Ok(json!(sorted::set(found.iter().filter_map(|s| s.labels.get(name)))))
 }
 
 fn build(_: &Tsdb, _: f64, _: &Parameters) -> Result<Json, Failure> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Snapshot;
 use super::plan::{Answer, age};
 use crate::sandbox::image::Behaviour;
+use crate::sorted;
 
 /// A Service as it is named in metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +53,8 @@ impl<'a> Endpoints<'a> {
     pub fn new(cluster: &'a Snapshot<'_>) -> Self {
         let host = |s: &Value| full_host(text(&s["metadata"]["name"]), text(&s["metadata"]["namespace"]));
         let mut destination_rules: Vec<&Value> = cluster.destination_rules.clone();
-        destination_rules.sort_by_key(|rule| age(rule));
-        Self { services: cluster.services.iter().map(|s| (host(s), *s)).collect(), destination_rules, pods: &cluster.pods }
+        sorted::by_key(&mut destination_rules, |rule| age(rule));
+        Self { services: sorted::map(cluster.services.iter().map(|s| (host(s), *s))), destination_rules, pods: &cluster.pods }
     }
 
     /// Whether a full host is a Service.

@@ -8,6 +8,7 @@ use super::Snapshot;
 use super::endpoints::{Endpoints, Service, Workload, full_host, items, text};
 use super::ingress;
 use super::routes::{Request, delegate_of, matches, weight};
+use crate::sorted;
 
 /// The share of requests that carry `X-group: test`.
 const TESTERS: f64 = 0.02;
@@ -89,7 +90,7 @@ fn key(object: &Value) -> String {
 pub fn streams(cluster: &Snapshot<'_>, accepted: &Accepted) -> Vec<Stream> {
     let endpoints = Endpoints::new(cluster);
     let mut virtual_services = cluster.virtual_services.clone();
-    virtual_services.sort_by_key(|vs| age(vs));
+    sorted::by_key(&mut virtual_services, |vs| age(vs));
     // Of several VirtualServices for one host on one gateway the oldest counts.
     let mut taken = HashSet::new();
     let mut streams = Vec::new();
@@ -141,7 +142,7 @@ pub struct Arrival {
 pub fn arrival(cluster: &Snapshot<'_>, accepted: &Accepted, request: &Request<'_>) -> Option<Arrival> {
     let endpoints = Endpoints::new(cluster);
     let mut virtual_services = cluster.virtual_services.clone();
-    virtual_services.sort_by_key(|vs| age(vs));
+    sorted::by_key(&mut virtual_services, |vs| age(vs));
     let mut best: Option<(usize, &Value, &str)> = None;
     for vs in &virtual_services {
         let namespace = text(&vs["metadata"]["namespace"]);

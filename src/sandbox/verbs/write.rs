@@ -16,6 +16,7 @@ use crate::sandbox::server::Server;
 use crate::sandbox::status::{Cause, Failure};
 use crate::sandbox::store::{Expect, Object, text};
 use crate::sandbox::{names, shape, time};
+use crate::sorted;
 
 /// Kinds whose objects a replacement creates where there is none.
 const BY_UPDATE: [&str; 3] = ["events", "leases", "services"];
@@ -183,7 +184,7 @@ fn content(object: &Value) -> Vec<(&String, &Value)> {
     let aside = ["apiVersion", "kind", "metadata", "status"];
     let parts = object.as_object().into_iter().flatten();
     let mut parts: Vec<_> = parts.filter(|(name, _)| !aside.contains(&name.as_str())).collect();
-    parts.sort_by_key(|(name, _)| *name);
+    sorted::by_key(&mut parts, |(name, _)| *name);
     parts
 }
 

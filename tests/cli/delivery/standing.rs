@@ -25,8 +25,8 @@ fn the_status_of_a_projects_service_says_where_it_is_reached() {
     let output = tidegate("status carts").on(&sandbox).succeeds();
     expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         <none>  100     100%   2/2    TIME by kubectl-create
-        carts  http[0]  green        <none>  0       0%     2/2    TIME by kubectl-create
+        carts  http[0]  blue         <none>  100     100%   2/2    AGE by kubectl-create
+        carts  http[0]  green        <none>  0       0%     2/2    AGE by kubectl-create
 
         PROJECT   STAGE       SERVICE  URL
         sockshop  production  carts    http://carts.sockshop-production.203.0.113.10.xip.io:PORT
@@ -51,8 +51,8 @@ fn a_delivery_that_waits_is_shown_wherever_its_service_is() {
     let driven = tidegate("status carts").on(&sandbox).succeeds();
     expect![[r#"
         NAME   ROUTE    DESTINATION  ROLE    WEIGHT  SHARE  READY  CHANGED
-        carts  http[0]  blue         <none>  100     100%   2/2    TIME by kubectl-create
-        carts  http[0]  green        <none>  0       0%     2/2    TIME by kubectl-create
+        carts  http[0]  blue         <none>  100     100%   2/2    AGE by kubectl-create
+        carts  http[0]  green        <none>  0       0%     2/2    AGE by kubectl-create
 
         PROJECT   STAGE       SERVICE  URL
         sockshop  production  carts    http://carts.sockshop-production.203.0.113.10.xip.io:PORT

@@ -23,6 +23,7 @@ use crate::core::duration;
 use crate::core::lint::{self, Findings, join};
 use crate::core::yaml;
 use crate::error::{Error, Result};
+use crate::sorted;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ fn job(at: &str, map: &Map<String, Value>, found: &mut Findings) -> Job {
             false
         }
     };
-    Job { image, command, env: pairs(&join(at, "env"), map.get("env"), found).into_iter().collect(), keep }
+    Job { image, command, env: sorted::map(pairs(&join(at, "env"), map.get("env"), found)), keep }
 }
 
 /// A list of words, or a line for the shell.

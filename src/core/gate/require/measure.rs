@@ -8,6 +8,7 @@ use super::grade::evidence;
 use super::parse::{Bound, Indicator, Term};
 use crate::core::gate::evaluation::{Answer, Sample};
 use crate::core::judge::{Counts, Slower, increase};
+use crate::sorted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -253,7 +254,7 @@ fn percentile(quantile: f64, histogram: &[Histogram]) -> Option<f64> {
             None => sums.push((*edge, *count)),
         }
     }
-    sums.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted::by(&mut sums, |a, b| a.0.total_cmp(&b.0));
     let total = sums.last().filter(|(edge, _)| *edge == f64::INFINITY)?.1;
     let rank = quantile * total;
     let place = sums.iter().position(|(_, count)| *count >= rank).filter(|_| total > 0.0)?;

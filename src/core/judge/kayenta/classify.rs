@@ -5,6 +5,7 @@ use super::mann_whitney::{Arithmetic, Samples, Shift, Tied};
 use super::normal::exceeded_with;
 use super::prepare::NanStrategy;
 use super::stats::{cles, mean, mean_ratio};
+use crate::sorted;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -86,7 +87,7 @@ fn missing(name: &str, analysis: &Analysis) -> Classified {
 fn same_values(a: &[f64], b: &[f64]) -> bool {
     let sorted = |values: &[f64]| {
         let mut values = values.to_vec();
-        values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        sorted::by(&mut values, |a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         values
     };
     a.len() == b.len() && sorted(a) == sorted(b)

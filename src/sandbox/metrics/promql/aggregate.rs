@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::tsdb::Labels;
 use super::ast::{Aggregation, Grouping};
 use super::eval::Element;
+use crate::sorted;
 
 /// Folds the elements of each group; `param` is the k of `topk` and `bottomk`.
 pub fn apply(op: Aggregation, grouping: &Grouping, param: f64, elements: Vec<Element>) -> Vec<Element> {
@@ -23,7 +24,7 @@ pub fn apply(op: Aggregation, grouping: &Grouping, param: f64, elements: Vec<Ele
             Aggregation::Max => values.fold(f64::NAN, |a, b| if b > a || a.is_nan() { b } else { a }),
             Aggregation::Topk | Aggregation::Bottomk => {
                 let descending = op == Aggregation::Topk;
-                members.sort_by(|a, b| order(a.value, b.value, descending));
+                sorted::by(&mut members, |a, b| order(a.value, b.value, descending));
                 members.truncate(param as usize);
                 out.extend(members);
                 continue;

@@ -5,6 +5,7 @@ use super::super::tsdb::{Labels, Sample};
 use super::ExecutionError;
 use super::ast::{Expr, Kind, Selector, Test, Type};
 use super::eval::{Element, Evaluator, Value, distinct, map};
+use crate::sorted;
 
 /// What a function takes and gives.
 #[derive(Clone, Copy)]
@@ -244,7 +245,7 @@ fn bucket_quantile(quantile: f64, mut buckets: Vec<(f64, f64)>) -> f64 {
     } else if quantile > 1.0 {
         return f64::INFINITY;
     }
-    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted::by(&mut buckets, |a, b| a.0.total_cmp(&b.0));
     // Equal edges spelled differently are one bucket, and counts never fall: rates can differ a little in time.
     let mut merged: Vec<(f64, f64)> = Vec::new();
     for (edge, count) in buckets {
