@@ -1,19 +1,20 @@
 //! `-f`: the same verbs on manifests in a checkout. Read, planned and proven in memory, then written all or none.
 
+mod message;
+mod past;
+
 use super::Context;
 use super::change::{Plans, Ready, plan_all};
 use super::store::Store;
 use crate::cli::{self, DryRun, Format};
 use crate::core::check;
 use crate::core::host::ServiceRef;
-use crate::core::past::Past;
 use crate::core::plan::{Author, Change, Intent};
-use crate::core::release::{Phase, Release};
 use crate::core::route::Action;
 use crate::core::select::Service;
 use crate::error::{Error, Result};
 use crate::exec::{Outcome, Planned};
-use crate::files::{self, Checkout, Commit, Edit, Git, STDIN, Written};
+use crate::files::{self, Checkout, Edit, Git, STDIN, Written};
 use crate::settings::Settings;
 use crate::ui;
 use std::path::Path;
@@ -71,7 +72,7 @@ pub(super) async fn ready(
     found.services.iter_mut().for_each(|service| service.typed += &place);
     if matches!(intent, Intent::Promote(None) | Intent::Rollback) {
         for service in &mut found.services {
-            remember(context, &checkout, service, intent, deadline).await.or_else(|error| match names.is_empty() {
+            past::remember(context, &checkout, service, intent, deadline).await.or_else(|error| match names.is_empty() {
                 // Where none is named, only those are meant of which a release is known.
                 true => Ok(()),
                 false => Err(error),
@@ -116,70 +117,6 @@ fn check_all(context: &Context, checkout: &Checkout, planned: &Plans, write: &cl
         check::warnings(service, changes, &Default::default()).iter().for_each(|warning| context.ui.warn(warning));
     }
     Ok(())
-}
-
-/// Gives the objects of a service the release that the versions in Git tell of.
-async fn remember(
-    context: &Context,
-    checkout: &Checkout,
-    service: &mut Service,
-    intent: &Intent,
-    deadline: Instant,
-) -> Result<()> {
-    let told = releases(checkout, service, deadline).await?;
-    let (releases, commit) = match (told, intent) {
-        (Ok(told), _) => told,
-        // A promotion can go by the weights alone.
-        (Err(_), Intent::Promote(_)) => return Ok(()),
-        (Err(why), _) => {
-            return Err(Error::not_found(format!("no earlier state of `{}` is known: {why}", service.name))
-                .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", service.typed)));
-        }
-    };
-    if let (Intent::Rollback, Some(commit)) = (intent, commit) {
-        context.ui.say(&format!("{}: back to {} ({})\n", service.name, commit.short, commit.subject));
-    }
-    for (object, release) in service.objects.iter_mut().zip(releases) {
-        object.release = Some(release).filter(|release| release.phase == Phase::Undone || !release.before.is_empty());
-    }
-    Ok(())
-}
-
-type Told = (Vec<Release>, Option<Commit>);
-
-/// The releases of the service's objects, and the commit to which they lead back; or why there are none.
-async fn releases(checkout: &Checkout, service: &Service, deadline: Instant) -> Result<Result<Told, String>> {
-    let paths: Vec<&Path> = service.objects.iter().flat_map(|object| checkout.paths(object)).collect();
-    let Some(first) = paths.first() else { return Ok(Err("what comes in has no history".into())) };
-    let Some(git) = Git::of(first, deadline).await? else {
-        return Ok(Err(format!("{} is in no Git work tree", files::near(first))));
-    };
-    let mut past = Past::new(service);
-    let mut back = None;
-    let commits = git.log(&paths).await?;
-    let count = commits.len();
-    for commit in commits {
-        let Some(then) = checkout.then(&git, &commit, &service.objects).await? else { continue };
-        let mut words = commit.verb.split_whitespace();
-        let rolled_back =
-            words.next() == Some("rollback") && words.any(|name| service.objects.iter().any(|object| object.name == name));
-        let known = past.look(&then, &commit.short, rolled_back)?;
-        let leads = past.leads();
-        if let Some(releases) = known {
-            let undone = releases.iter().all(|release| release.phase == Phase::Undone);
-            return Ok(Ok((releases, back.or(Some(commit)).filter(|_| !undone))));
-        }
-        if leads && back.is_none() {
-            back = Some(commit);
-        }
-    }
-    match past.end() {
-        Some(releases) => Ok(Ok((releases, back))),
-        None if git.is_shallow().await? => {
-            Ok(Err(format!("the clone has only {count} of the file's commits (`git fetch --unshallow` gets the others)")))
-        }
-        None => Ok(Err(format!("in none of the last {count} commits everything goes to another destination"))),
-    }
 }
 
 impl Manifests {
@@ -239,7 +176,7 @@ impl Manifests {
         let done = written.iter().all(|one| matches!(one, Written::Done)) && !written.is_empty();
         if let (Some(git), true) = (&self.commit, done) {
             context.journal.edited(self.names());
-            let (verb, message) = message(planned, intent, author);
+            let (verb, message) = message::of(planned, intent, author);
             match git.commit(&self.edits, &verb, &message).await {
                 Ok(commit) => self.made = Some(format!("committed {commit}: {}\n", message.lines().next().unwrap_or_default())),
                 Err(error) => {
@@ -296,42 +233,4 @@ impl Manifests {
         let wanted = self.clean && self.commit.is_none() && !names.is_empty();
         wanted.then(|| format!("`git diff` shows it; `git restore {}` takes it back", names.join(" ")))
     }
-}
-
-/// The verb with the objects it moves, and the message of the commit.
-fn message(planned: &[Planned], intent: &Intent, author: &Author) -> (String, String) {
-    let changing: Vec<(&Service, &Change)> = planned
-        .iter()
-        .flat_map(|one| one.changes.iter().filter(|change| change.patch.is_some()).map(move |change| (&one.service, change)))
-        .collect();
-    let mut names: Vec<&str> = changing.iter().map(|(service, change)| service.objects[change.object].name.as_str()).collect();
-    let verb = format!("{} {}", intent.verb(), names.join(" "));
-    names = planned.iter().map(|one| one.service.name.as_str()).collect();
-    let named = if names.len() > 3 { format!("{} services", names.len()) } else { names.join(", ") };
-    let to = |change: &Change| {
-        let first = change.moves.iter().find(|one| one.changes());
-        first.map(|one| ui::weights_of(&one.after)).unwrap_or_default()
-    };
-    let all: Vec<String> = changing.iter().map(|(_, change)| to(change)).collect();
-    let same = all.iter().all(|one| *one == all[0]);
-    let mut subject = match intent {
-        Intent::Shift(_) => format!("Shift {named}"),
-        Intent::Promote(_) => format!("Promote {named}"),
-        _ => format!("Roll {named} back"),
-    };
-    if let (true, Some(first)) = (same, all.first()) {
-        let joint = if matches!(intent, Intent::Promote(_)) { ":" } else { " to" };
-        subject += &format!("{joint} {first}");
-    }
-    let mut text = format!("{subject}\n\n");
-    for (service, change) in &changing {
-        let object = &service.objects[change.object];
-        for one in change.moves.iter().filter(|one| one.changes()) {
-            text += &format!("{} {}: {}\n", object.name, one.route, ui::moves(std::slice::from_ref(one)));
-        }
-    }
-    if let Some(reason) = &author.reason {
-        text += &format!("\n{reason}\n");
-    }
-    (verb, text)
 }

@@ -56,8 +56,7 @@ impl<'a> Past<'a> {
         }
         if let Some(id) = releases.iter().find_map(|(_, gone)| gone.as_ref()) {
             let message = format!("`{}` has other routes now than in {name}, which it would go back to: {id}", self.service.name);
-            return Err(Error::new(Kind::Conflict, message)
-                .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", self.service.typed)));
+            return Err(Error::new(Kind::Conflict, message));
         }
         let phase = if settled(&self.service.objects) { Phase::Complete } else { Phase::Progressing };
         let back: Vec<Release> = releases.into_iter().map(|(release, _)| Release { phase, ..release }).collect();
@@ -89,7 +88,6 @@ impl<'a> Past<'a> {
             served.unwrap_or_default()
         );
         Error::usage(message)
-            .hint(format!("name the destination that is to serve: `tidegate rollback {} --to NAME`", self.service.typed))
     }
 
     /// As a release is recorded that was rolled back: it leads to what stands.

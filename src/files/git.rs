@@ -45,7 +45,7 @@ pub struct Commit {
 }
 
 /// Whether a file is in a work tree, as far as can be told without Git.
-pub fn is_within(path: &Path) -> bool {
+fn is_within(path: &Path) -> bool {
     path.ancestors().skip(1).any(|directory| directory.join(".git").exists())
 }
 

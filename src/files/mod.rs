@@ -7,7 +7,7 @@ mod walk;
 mod write;
 
 pub use edit::Edit;
-pub use git::{Commit, Git, is_within};
+pub use git::{Commit, Git, MOST_COMMITS};
 pub use write::{Written, put_back, write};
 
 use crate::core::check::Rules;

@@ -153,7 +153,7 @@ fn a_hook_that_takes_too_long_is_not_waited_for() {
     assert_eq!(checkout.status(), "");
     // What it leaves running is not waited for either.
     checkout.hook("sleep 5 &");
-    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 4s").succeeds();
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 0").succeeds();
     assert_eq!(checkout.status(), "");
 }
 
@@ -207,6 +207,7 @@ fn without_git_nobody_knows_what_is_committed() {
         ------- stderr -------
         error: cannot run `git`
         caused by: no such file or directory
+        hint: name the destination that is to serve: `tidegate rollback carts -f carts.yaml --to NAME`
         [exit status: 1]
     "#]]);
     // Outside of a work tree Git is not asked at all.
@@ -292,11 +293,21 @@ fn a_shallow_clone_says_what_it_lacks() {
     clone.git(&["clone", "--quiet", "--depth=1", &format!("file://{}", origin.path("").display()), "."]);
     clone.tidegate("rollback carts -f carts.yaml").shows(expect![[r#"
         ------- stderr -------
-        error: no earlier state of `carts` is known: the clone has only 1 of the file's commits (`git fetch --unshallow` gets the others)
+        error: no earlier state of `carts` is known: the clone has 1 of the file's commits (`git fetch --unshallow` gets all of them)
         hint: name the destination that is to serve: `tidegate rollback carts -f carts.yaml --to NAME`
         [exit status: 5]
     "#]]);
+    // It may be promoted already.
+    clone.tidegate("promote carts -f carts.yaml").shows(expect![[r#"
+        ------- stderr -------
+        error: no earlier state of `carts` is known: the clone has 1 of the file's commits (`git fetch --unshallow` gets all of them)
+        hint: name the destination that is to serve: `tidegate promote carts -f carts.yaml --to NAME`
+        [exit status: 5]
+    "#]]);
     clone.git(&["fetch", "--quiet", "--unshallow"]);
+    clone.tidegate("promote carts -f carts.yaml").shows(expect![[r#"
+        virtualservice.networking.istio.io/carts promoted (no change): old 0, new 100  (carts.yaml)
+    "#]]);
     clone.tidegate("rollback carts -f carts.yaml").shows(expect![[r#"
         virtualservice.networking.istio.io/carts rolled back: old 0 -> 100, new 100 -> 0  (carts.yaml)
         ------- stderr -------

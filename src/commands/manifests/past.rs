@@ -1,0 +1,84 @@
+//! The release of a service, as the versions of its files in Git tell it.
+
+use crate::commands::Context;
+use crate::core::past::Past;
+use crate::core::plan::Intent;
+use crate::core::release::{Phase, Release};
+use crate::core::select::Service;
+use crate::error::{Error, Result};
+use crate::files::{self, Checkout, Commit, Git, MOST_COMMITS};
+use std::path::Path;
+use std::time::Instant;
+
+/// Gives the objects of a service the release that the versions in Git tell of.
+pub(super) async fn remember(
+    context: &Context,
+    checkout: &Checkout,
+    service: &mut Service,
+    intent: &Intent,
+    deadline: Instant,
+) -> Result<()> {
+    let hint = format!("name the destination that is to serve: `tidegate {} {} --to NAME`", intent.verb(), service.typed);
+    let (releases, commit) = match known(checkout, service, deadline).await.map_err(|error| error.hint(hint.as_str()))? {
+        Known::Releases(releases, commit) => (releases, commit),
+        // What was never moved is promoted by its weights alone. Where versions are missing it may have been promoted
+        // already, and would go back.
+        Known::Nothing(_) if matches!(intent, Intent::Promote(_)) => return Ok(()),
+        Known::Nothing(why) | Known::Part(why) => {
+            return Err(Error::not_found(format!("no earlier state of `{}` is known: {why}", service.name)).hint(hint));
+        }
+    };
+    if let (Intent::Rollback, Some(commit)) = (intent, commit) {
+        context.ui.say(&format!("{}: back to {} ({})\n", service.name, commit.short, commit.subject));
+    }
+    for (object, release) in service.objects.iter_mut().zip(releases) {
+        object.release = Some(release).filter(|release| release.phase == Phase::Undone || !release.before.is_empty());
+    }
+    Ok(())
+}
+
+/// What is known of a service's past.
+enum Known {
+    /// The releases of its objects, and the commit to which they lead back.
+    Releases(Vec<Release>, Option<Commit>),
+    /// There was no release, and why that is known.
+    Nothing(String),
+    /// Some versions are missing, and why.
+    Part(String),
+}
+
+async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Result<Known> {
+    let paths: Vec<&Path> = service.objects.iter().flat_map(|object| checkout.paths(object)).collect();
+    let Some(first) = paths.first() else { return Ok(Known::Nothing("what comes in has no history".into())) };
+    let Some(git) = Git::of(first, deadline).await? else {
+        return Ok(Known::Nothing(format!("{} is in no Git work tree", files::near(first))));
+    };
+    let mut past = Past::new(service);
+    let mut back = None;
+    let commits = git.log(&paths).await?;
+    let count = commits.len();
+    for commit in commits {
+        let Some(then) = checkout.then(&git, &commit, &service.objects).await? else { continue };
+        let mut words = commit.verb.split_whitespace();
+        let rolled_back =
+            words.next() == Some("rollback") && words.any(|name| service.objects.iter().any(|object| object.name == name));
+        let releases = past.look(&then, &commit.short, rolled_back)?;
+        let leads = past.leads();
+        if let Some(releases) = releases {
+            let undone = releases.iter().all(|release| release.phase == Phase::Undone);
+            return Ok(Known::Releases(releases, back.or(Some(commit)).filter(|_| !undone)));
+        }
+        if leads && back.is_none() {
+            back = Some(commit);
+        }
+    }
+    let none = || format!("in none of {count} commits everything goes to another destination");
+    Ok(match past.end() {
+        Some(releases) => Known::Releases(releases, back),
+        None if git.is_shallow().await? => {
+            Known::Part(format!("the clone has {count} of the file's commits (`git fetch --unshallow` gets all of them)"))
+        }
+        None if count >= MOST_COMMITS => Known::Part(none()),
+        None => Known::Nothing(none()),
+    })
+}
