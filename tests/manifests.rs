@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use tidegate::core::manifest::Manifest;
 use tidegate::core::object::Object;
 use tidegate::core::patch::Patch;
+use tidegate::core::plan::{Author, Intent, plan};
 use tidegate::core::route::Action;
+use tidegate::core::select::Service;
 
 mod corpus;
 
@@ -82,4 +84,34 @@ fn no_text_brings_manifests_down() {
         round += 1;
     }
     assert!(done > 0);
+}
+
+/// The texts after what the planner makes of an intent: the manifest's, and the values'.
+fn planned(text: &str, values: &str, intent: &Intent) -> (String, String) {
+    let manifest = Manifest::read(text, Some(values)).expect("reads");
+    let object = Object::read(manifest.virtual_services()[0].value.clone());
+    let service = Service { name: object.name.clone(), typed: object.name.clone(), objects: vec![object] };
+    let author = Author { by: "alice".into(), at: "2026-01-01T00:00:00Z".into(), reason: None };
+    let changes = plan(&service, intent, None, &author).expect("plans");
+    let patches: Vec<&Patch> = changes.iter().filter_map(|change| change.patch.as_ref()).collect();
+    let after = manifest.edited(&[(0, patches[0])]).expect("edits");
+    (after.text, after.values.unwrap_or_else(|| values.to_owned()))
+}
+
+#[test]
+fn what_is_planned_for_a_cluster_can_be_written_to_a_file() {
+    let chart = std::fs::read_to_string(within("fixtures/manifests/chart.yaml")).expect("the chart");
+    let shift = Intent::Shift("80/20".parse().expect("weights"));
+    let (after, _) = planned(&chart, "", &shift);
+    assert_eq!(after, chart.replace("weight: 100", "weight: 80").replace("weight: 0", "weight: 20"));
+    let (after, _) = planned(&chart, "", &Intent::Promote(None));
+    let swapped =
+        chart.replace("weight: 100", "weight: old").replace("weight: 0", "weight: 100").replace("weight: old", "weight: 0");
+    assert_eq!(after, swapped);
+    let templated = chart.replace("weight: 100", "weight: {{ .Values.old }}").replace("weight: 0", "weight: {{ .Values.new }}");
+    let (after, values) = planned(&templated, "old: 100 # all\nnew: 0\n", &shift);
+    assert_eq!((after, values.as_str()), (templated, "old: 80 # all\nnew: 20\n"));
+    let missing = chart.replace("      weight: 100 {{- /* all */}}\n", "").replace("weight: 0", "weight: \"100\"");
+    let (after, _) = planned(&missing, "", &shift);
+    assert_eq!(after, missing.replace("subset: old\n", "subset: old\n      weight: 80\n").replace("\"100\"", "\"20\""));
 }
