@@ -36,11 +36,12 @@ impl Found {
 
 /// The objects that a name can mean: those of that name, else those that route for the host and carry weights. One is
 /// certain; the others are for an error to list.
-pub fn meant<'a>(wanted: &ServiceRef, list: impl Iterator<Item = &'a Object>) -> Vec<&'a Object> {
-    let mut fitting: Vec<&Object> = list.filter(|object| object.is_meant(wanted)).collect();
-    if fitting.iter().any(|object| object.name == wanted.name) {
-        fitting.retain(|object| object.name == wanted.name);
-    } else {
+pub fn meant<'a>(wanted: &ServiceRef, list: impl Iterator<Item = &'a Object> + Clone) -> Vec<&'a Object> {
+    // Names first: where thousands are named among thousands, hosts take their time.
+    let named = |object: &&Object| object.name == wanted.name && object.is_meant(wanted);
+    let mut fitting: Vec<&Object> = list.clone().filter(named).collect();
+    if fitting.is_empty() {
+        fitting = list.filter(|object| object.is_meant(wanted)).collect();
         // A delegate is reached through the object that delegates to it.
         let delegated = sorted::set(fitting.iter().flat_map(|object| object.delegates()));
         fitting.retain(|object| !delegated.contains(&(object.namespace.clone(), object.name.clone())));

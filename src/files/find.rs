@@ -43,7 +43,7 @@ impl Checkout {
     }
 
     /// The objects of the namespace that was chosen. A name that says one itself means that.
-    pub fn of_namespace(&self, named: Option<&str>) -> impl Iterator<Item = &Object> + use<'_> {
+    pub fn of_namespace(&self, named: Option<&str>) -> impl Iterator<Item = &Object> + Clone + use<'_> {
         let chosen = named.or(self.namespace.as_deref()).map(str::to_owned);
         let here = move |object: &&Object| {
             object.namespace.is_empty() || chosen.as_ref().is_none_or(|namespace| object.namespace == *namespace)

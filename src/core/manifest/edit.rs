@@ -7,6 +7,7 @@ use super::{Held, Manifest, reference};
 use crate::core::patch::Patch;
 use crate::core::route::Protocol;
 use crate::error::{Error, Kind as Failure, Result};
+use crate::sorted;
 use json_patch::PatchOperation;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +25,7 @@ pub(super) struct Splice {
 
 /// `text` with all of `splices`, which do not overlap.
 pub(super) fn spliced(text: &str, splices: &mut Vec<Splice>) -> String {
-    splices.sort();
+    sorted::by(splices, Ord::cmp);
     splices.dedup();
     let mut result = String::with_capacity(text.len() + 16 * splices.len());
     let mut at = 0;
