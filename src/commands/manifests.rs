@@ -47,12 +47,16 @@ fn refuse(write: &cli::Write, named: &cli::Services, intent: &Intent) -> Result<
             .hint("without `--to-revision` the newest version counts that sends everything to one destination"));
     }
     let machine = !matches!(write.output, Format::Table | Format::Wide) && write.dry_run == DryRun::None;
-    match write.files.iter().any(|file| file == Path::new(STDIN)) {
+    match is_filter(write) {
         true if write.files.len() > 1 => Err(Error::usage("`-f -` edits what comes in, and goes with no other file")),
         true if write.commit => Err(Error::usage("what comes in by `-f -` cannot be committed")),
         true if machine => Err(Error::usage("with `-f -` the answer is the edited text").hint("`-o` goes with `--dry-run`")),
         _ => Ok(()),
     }
+}
+
+fn is_filter(write: &cli::Write) -> bool {
+    write.files.iter().any(|file| file == Path::new(STDIN))
 }
 
 /// Reads and plans; nothing is written yet.
@@ -72,11 +76,7 @@ pub(super) async fn ready(
     found.services.iter_mut().for_each(|service| service.typed += &place);
     if matches!(intent, Intent::Promote(None) | Intent::Rollback) {
         for service in &mut found.services {
-            past::remember(context, &checkout, service, intent, deadline).await.or_else(|error| match names.is_empty() {
-                // Where none is named, only those are meant of which a release is known.
-                true => Ok(()),
-                false => Err(error),
-            })?;
+            past::remember(context, &checkout, service, (intent, names.is_empty()), deadline).await?;
         }
     }
     if names.is_empty() {
@@ -96,8 +96,7 @@ pub(super) async fn ready(
     })?;
     let edits = checkout.edit(&mut planned)?;
     check_all(context, &checkout, &planned, write)?;
-    let mut manifests =
-        Manifests { filter: write.files[0] == Path::new(STDIN), checkout, edits, commit: None, clean: false, made: None };
+    let mut manifests = Manifests { filter: is_filter(write), checkout, edits, commit: None, clean: false, made: None };
     if write.dry_run == DryRun::None {
         manifests.look_at_git(write, deadline).await?;
     }

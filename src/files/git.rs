@@ -236,7 +236,7 @@ impl Ended {
         let told: Vec<&str> = told.trim().lines().collect();
         // A hook can say very much, and ends with what matters.
         let error = Error::failed(message);
-        match told[told.len().saturating_sub(12)..].join("\n") {
+        match told[told.len().saturating_sub(12)..].join("\n").replace('\t', "  ") {
             told if told.is_empty() => error,
             told => error.caused_by(told),
         }

@@ -72,8 +72,8 @@ impl Checkout {
         for path in named {
             let name = path.to_string_lossy();
             checkout.flags += &format!(" -f {}", shell::quoted(&name));
-            checkout.named.push(if name == STDIN { "standard input".into() } else { name.into_owned() });
-            if !path.is_dir() {
+            checkout.named.push(if name == STDIN { "standard input".into() } else { name.clone().into_owned() });
+            if name == STDIN || !path.is_dir() {
                 let source = text_of(path)?;
                 let name = source.name.clone();
                 checkout.add(source, values.is_some()).map_err(|error| at(&name, error))?;
@@ -128,11 +128,6 @@ impl Checkout {
         }
         self.values.push(text_of(&path).map(|values| Text { name: near(&path), ..values })?);
         Ok(Some(self.values.len() - 1))
-    }
-
-    /// Every virtual service, in the order in which they were read.
-    pub fn objects(&self) -> &[Object] {
-        &self.objects
     }
 
     /// The text of the only file.

@@ -10,12 +10,13 @@ use crate::files::{self, Checkout, Commit, Git, MOST_COMMITS};
 use std::path::Path;
 use std::time::Instant;
 
-/// Gives the objects of a service the release that the versions in Git tell of.
+/// Gives the objects of a service the release that the versions in Git tell of. Where `all` are meant, a service may have
+/// none.
 pub(super) async fn remember(
     context: &Context,
     checkout: &Checkout,
     service: &mut Service,
-    intent: &Intent,
+    (intent, all): (&Intent, bool),
     deadline: Instant,
 ) -> Result<()> {
     let hint = format!("name the destination that is to serve: `tidegate {} {} --to NAME`", intent.verb(), service.typed);
@@ -23,8 +24,9 @@ pub(super) async fn remember(
         Known::Releases(releases, commit) => (releases, commit),
         // What was never moved is promoted by its weights alone. Where versions are missing it may have been promoted
         // already, and would go back.
-        Known::Nothing(_) if matches!(intent, Intent::Promote(_)) => return Ok(()),
-        Known::Nothing(why) | Known::Part(why) => {
+        Known::Nothing(_) | Known::Unversioned(_) if matches!(intent, Intent::Promote(_)) => return Ok(()),
+        Known::Nothing(_) if all => return Ok(()),
+        Known::Nothing(why) | Known::Unversioned(why) | Known::Part(why) => {
             return Err(Error::not_found(format!("no earlier state of `{}` is known: {why}", service.name)).hint(hint));
         }
     };
@@ -43,15 +45,17 @@ enum Known {
     Releases(Vec<Release>, Option<Commit>),
     /// There was no release, and why that is known.
     Nothing(String),
+    /// There are no versions, and why.
+    Unversioned(String),
     /// Some versions are missing, and why.
     Part(String),
 }
 
 async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Result<Known> {
     let paths: Vec<&Path> = service.objects.iter().flat_map(|object| checkout.paths(object)).collect();
-    let Some(first) = paths.first() else { return Ok(Known::Nothing("what comes in has no history".into())) };
+    let Some(first) = paths.first() else { return Ok(Known::Unversioned("what comes in has no history".into())) };
     let Some(git) = Git::of(first, deadline).await? else {
-        return Ok(Known::Nothing(format!("{} is in no Git work tree", files::near(first))));
+        return Ok(Known::Unversioned(format!("{} is in no Git work tree", files::near(first))));
     };
     let mut past = Past::new(service);
     let mut back = None;

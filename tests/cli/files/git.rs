@@ -203,6 +203,8 @@ fn without_git_nobody_knows_what_is_committed() {
     "#]]);
     assert_eq!(checkout.text("carts.yaml"), CARTS);
     shift("--allow-dirty").succeeds();
+    let all = checkout.tidegate("rollback --all -f carts.yaml").env("PATH", "/nowhere").run();
+    assert_eq!(all.status, Some(1), "{all}");
     checkout.tidegate("rollback carts -f carts.yaml").env("PATH", "/nowhere").shows(expect![[r#"
         ------- stderr -------
         error: cannot run `git`
@@ -217,6 +219,16 @@ fn without_git_nobody_knows_what_is_committed() {
         ------- stderr -------
         error: carts.yaml is in no Git work tree: there is nothing to commit to
         [exit status: 2]
+    "#]]);
+    plain.tidegate("rollback --all -f carts.yaml").shows(expect![[r#"
+        ------- stderr -------
+        error: no earlier state of `carts` is known: carts.yaml is in no Git work tree
+        hint: name the destination that is to serve: `tidegate rollback carts -f carts.yaml --to NAME`
+        [exit status: 5]
+    "#]]);
+    plain.tidegate("promote --all -f carts.yaml").shows(expect![[r#"
+        ------- stderr -------
+        No releases found in carts.yaml.
     "#]]);
     plain.tidegate("rollback carts -f carts.yaml").shows(expect![[r#"
         ------- stderr -------
