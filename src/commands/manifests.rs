@@ -98,7 +98,7 @@ pub(super) async fn ready(
     check_all(context, &checkout, &planned, write)?;
     let mut manifests = Manifests { filter: is_filter(write), checkout, edits, commit: None, clean: false, made: None };
     if write.dry_run == DryRun::None {
-        manifests.look_at_git(write, deadline).await?;
+        manifests.look_at_git(write, &planned, deadline).await?;
     }
     if write.reason.is_some() && !write.commit {
         context.ui.warn("--reason goes into the message of a commit, and without --commit none is made");
@@ -140,9 +140,19 @@ impl Manifests {
     }
 
     /// What must hold of the work tree before anything is written.
-    async fn look_at_git(&mut self, write: &cli::Write, deadline: Instant) -> Result<()> {
+    async fn look_at_git(&mut self, write: &cli::Write, planned: &Plans, deadline: Instant) -> Result<()> {
         if write.allow_dirty && !write.commit {
             return Ok(());
+        }
+        if write.commit && self.edits.is_empty() {
+            // What is as wanted may stand there without a commit, and none would be made now.
+            for path in planned.iter().flat_map(|(service, _)| &service.objects).flat_map(|one| self.checkout.paths(one)) {
+                let Some(git) = Git::of(path, deadline).await? else { continue };
+                if let Some((_, why)) = git.uncommitted(path).await? {
+                    return Err(Error::usage(format!("the weights are as wanted, but {} {why}", files::near(path)))
+                        .hint("commit it with `git commit`"));
+                }
+            }
         }
         for edit in &self.edits {
             let Some(path) = &edit.path else { continue };

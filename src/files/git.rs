@@ -77,19 +77,28 @@ impl Git {
     /// `Usage` for a file that is not as it is committed.
     pub async fn clean(&self, edit: &Edit, dirty: bool, commit: bool) -> Result<()> {
         let Some(path) = &edit.path else { return Ok(()) };
-        let arguments = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--ignored", "--untracked-files=all", "--"];
-        let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
-        let (known, why) = match told.get(..2) {
-            None => return Ok(()),
-            Some(b"??") => (false, "is not committed yet"),
-            Some(b"!!") => (false, "is ignored by Git, so it is not committed"),
-            Some(_) => (true, "has changes that are not committed"),
-        };
+        let Some((known, why)) = self.uncommitted(path).await? else { return Ok(()) };
         match (known || !commit, dirty) {
             (true, true) => Ok(()),
             (true, false) => Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first, or give `--allow-dirty`")),
             (false, _) => Err(Error::usage(format!("{} {why}", edit.name)).hint("commit it first")),
         }
+    }
+
+    /// Whether Git knows a file of which something is not committed, and what is to be said of it; none for one that is as
+    /// it is committed.
+    ///
+    /// # Errors
+    /// `Failed` where Git refuses.
+    pub async fn uncommitted(&self, path: &Path) -> Result<Option<(bool, &'static str)>> {
+        let arguments = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--ignored", "--untracked-files=all", "--"];
+        let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
+        Ok(match told.get(..2) {
+            None => None,
+            Some(b"??") => Some((false, "is not committed yet")),
+            Some(b"!!") => Some((false, "is ignored by Git, so it is not committed")),
+            Some(_) => Some((true, "has changes that are not committed")),
+        })
     }
 
     /// The commits that changed the files, newest first.

@@ -62,6 +62,20 @@ fn a_release_from_start_to_end() {
 }
 
 #[test]
+fn a_commit_that_was_asked_for_and_cannot_be_made_is_no_success() {
+    let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
+    checkout.tidegate("shift carts -f carts.yaml --weights 80/20").succeeds();
+    checkout.tidegate("shift carts -f carts.yaml --weights 80/20 --commit").shows(expect![[r#"
+        ------- stderr -------
+        error: the weights are as wanted, but carts.yaml has changes that are not committed
+        hint: commit it with `git commit`
+        [exit status: 2]
+    "#]]);
+    checkout.git(&["commit", "-qam", "by hand"]);
+    checkout.tidegate("shift carts -f carts.yaml --weights 80/20 --commit").succeeds();
+}
+
+#[test]
 fn what_is_not_committed_is_not_touched() {
     let checkout = Checkout::new(&[("carts.yaml", CARTS), (".gitignore", "made\n")]);
     let edited = CARTS.replace("# The", "# the");
