@@ -168,7 +168,7 @@ impl Cluster {
     /// # Errors
     /// Everything but a refusal that the guards may explain.
     pub async fn patch(&self, object: &Object, patch: &Patch, dry_run: DryRun) -> Result<Patched> {
-        let body = patch.to_json().to_string().into_bytes();
+        let body = serde_json::to_vec(patch).unwrap_or_default();
         let dry = if dry_run == DryRun::Server { "&dryRun=All" } else { "" };
         let path = format!(
             "/apis/networking.istio.io/{}/namespaces/{}/virtualservices/{}?fieldManager={}{dry}",

@@ -207,15 +207,13 @@ impl Draft<'_> {
             since: self.author.at.clone(),
             by: self.author.by.clone(),
             before: Vec::new(),
-            undo: json!([]),
+            undo: Patch::default(),
         });
-        let mut undo = release.undo_patch().unwrap_or_default();
         // A way back is not a step that has one itself.
         let steps = targets.iter().zip(moves).filter(|_| self.phase != Phase::Undone);
         for ((route, target), change) in steps {
-            remember(&mut release.before, &mut undo, object, route, target, change);
+            remember(&mut release.before, &mut release.undo, object, route, target, change);
         }
-        release.undo = undo.to_json();
         match &self.roles {
             Some((stable, candidate)) => {
                 release.stable = Some(stable.clone());

@@ -12,6 +12,7 @@ use super::release::{Labelled, Phase, Release};
 use super::route::Route;
 use super::select::Service;
 use crate::error::{Error, Kind, Result};
+use json_patch::PatchOperation;
 use serde_json::{Value, json};
 
 /// Earlier versions, looked at from the newest to the oldest.
@@ -119,7 +120,7 @@ fn empty(name: &str) -> Release {
         since: name.to_owned(),
         by: String::new(),
         before: Vec::new(),
-        undo: json!([]),
+        undo: Patch::default(),
     }
 }
 
@@ -142,7 +143,7 @@ fn release(now: &Object, then: &Object, name: &str) -> (Release, Option<String>)
         }
         before.push((route.id.to_string(), route.weights()));
     }
-    let whole = Release { before, undo: undo.to_json(), ..empty(name) };
+    let whole = Release { before, undo, ..empty(name) };
     let (found, gone) = placed(&whole, now);
     let mut release = found.into_owned();
     let mut gone = gone.into_iter().next();
@@ -166,10 +167,10 @@ fn release(now: &Object, then: &Object, name: &str) -> (Release, Option<String>)
         moves.push(one);
     }
     release.before = kept;
-    if let Some(operations) = release.undo.as_array_mut() {
-        let stored = |path: &str| now.raw.pointer(path).and_then(Value::as_u64).unwrap_or(0);
-        operations.retain(|one| one["op"] != "add" || one["value"] != stored(one["path"].as_str().unwrap_or_default()));
-    }
+    release.undo.retain(|one| match one {
+        PatchOperation::Add(add) => add.value != add.path.resolve(&now.raw).ok().and_then(Value::as_u64).unwrap_or(0),
+        _ => true,
+    });
     infer_roles(&mut release, &moves);
     (release, gone)
 }

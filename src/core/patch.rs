@@ -7,13 +7,15 @@
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// More operations than this the API server refuses (`MaxJSONPatchOperations`).
 pub const MAX_OPERATIONS: usize = 10_000;
 
 /// Guards and edits on one object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Patch {
     operations: Vec<PatchOperation>,
 }
@@ -61,6 +63,11 @@ impl Patch {
         self
     }
 
+    /// Leaves out what `keep` does not fit.
+    pub fn retain(&mut self, keep: impl FnMut(&PatchOperation) -> bool) {
+        self.operations.retain(keep);
+    }
+
     /// The operations, guards and edits in the order in which they are sent.
     pub fn operations(&self) -> &[PatchOperation] {
         &self.operations
@@ -85,11 +92,6 @@ impl Patch {
     /// The RFC 6902 document.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(&self.operations).unwrap_or_default()
-    }
-
-    /// Reads an RFC 6902 document.
-    pub fn from_json(document: &Value) -> Option<Self> {
-        Some(Self { operations: serde_json::from_value(document.clone()).ok()? })
     }
 
     /// The first guard that does not hold of `object`.
@@ -134,8 +136,8 @@ mod tests {
             {"op": "add", "path": "/spec/x", "value": 1},
         ]);
         assert_eq!(patch.to_json(), document);
-        assert_eq!(Patch::from_json(&document), Some(patch));
-        assert_eq!(Patch::from_json(&json!({"op": "test"})), None);
+        assert_eq!(serde_json::from_str::<Patch>(&document.to_string()).expect("a patch"), patch);
+        assert!(serde_json::from_str::<Patch>(r#"{"op": "test"}"#).is_err());
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn is_whole(release: &Release) -> bool {
 /// The release with its record at the places where its routes and destinations stand in `object` now, and the routes that
 /// cannot be told with certainty, which the record then lacks.
 pub(super) fn placed<'a>(release: &'a Release, object: &Object) -> (Cow<'a, Release>, Vec<String>) {
-    if release.undo_patch().is_some_and(|undo| undo.broken(&object.raw).is_none()) {
+    if release.undo.broken(&object.raw).is_none() {
         return (Cow::Borrowed(release), Vec::new());
     }
     let mut before: Vec<(String, Labelled)> = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn placed<'a>(release: &'a Release, object: &Object) -> (Cow<'a, Rele
         }
         before.push((id, labelled));
     }
-    (Cow::Owned(Release { before, undo: undo.to_json(), ..release.clone() }), gone)
+    (Cow::Owned(Release { before, undo, ..release.clone() }), gone)
 }
 
 /// What identifies a route beside its destinations.
@@ -119,7 +119,7 @@ fn places(one: &Recorded, object: &Object, route: &Route) -> Option<Vec<usize>> 
 /// The way back, route by route; `None` where it holds anything but guards and weights.
 fn recorded(release: &Release) -> Option<Vec<Recorded>> {
     let mut all: Vec<Recorded> = Vec::new();
-    for operation in release.undo_patch()?.operations() {
+    for operation in release.undo.operations() {
         let (path, value, guards) = match operation {
             PatchOperation::Test(TestOperation { path, value }) => (path, value, true),
             PatchOperation::Add(AddOperation { path, value }) => (path, value, false),

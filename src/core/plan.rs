@@ -317,10 +317,7 @@ fn rollback(service: &Service, author: &Author) -> Result<Vec<Change>> {
                 service.typed, service.typed
             )));
         }
-        let undo = release
-            .undo_patch()
-            .ok_or_else(|| Error::failed(format!("the way back recorded on {} cannot be read", object.title())))?;
-        let change = undone(index, object, &release, undo, author)?;
+        let change = undone(index, object, &release, release.undo.clone(), author)?;
         if release.phase == Phase::Undone && change.changes() {
             return Err(Error::usage(format!(
                 "the last release of `{}` was rolled back already, and its weights were changed since",

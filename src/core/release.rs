@@ -45,7 +45,7 @@ pub struct Release {
     pub before: Vec<(String, Labelled)>,
     /// The patch that puts them back: RFC 6902, guarded by the destinations' identity and not by their weights, so that
     /// it holds whatever happened to the weights since.
-    pub undo: Value,
+    pub undo: Patch,
 }
 
 /// How far a release is.
@@ -80,11 +80,6 @@ impl Release {
     /// The annotation's text.
     pub fn render(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// The stored inverse patch.
-    pub fn undo_patch(&self) -> Option<Patch> {
-        Patch::from_json(&self.undo)
     }
 
     /// The roles as they stand: when a release is complete its candidate has become stable.

@@ -303,8 +303,7 @@ fn a_failure_behind_the_server_is_looked_into() {
         let kept = std::sync::Mutex::new(None::<serde_json::Value>);
         let cluster = Stub::new(move |request| {
             if request.method == "PATCH" {
-                let document = serde_json::from_slice(&request.body).expect("a patch");
-                let document = tidegate::core::patch::Patch::from_json(&document).expect("a patch");
+                let document: tidegate::core::patch::Patch = serde_json::from_slice(&request.body).expect("a patch");
                 let Answer::With(_, _, text) = stub::mesh(&stub::Request { method: "GET".into(), ..request.clone() }, "v1")
                 else {
                     unreachable!("it answers")
