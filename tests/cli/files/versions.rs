@@ -86,3 +86,31 @@ fn a_commit_that_was_made_stands_though_a_hook_behind_it_takes_too_long() {
     assert_eq!(checkout.status(), "");
     assert_eq!(checkout.git(&["log", "--format=%s"]), "Shift carts to old 80, new 20\nBegin\n");
 }
+
+#[test]
+fn a_hook_that_changes_a_file_and_refuses_it_is_no_success() {
+    let tidy = "echo '# tidy' >> carts.yaml; echo 'carts.yaml was changed'; exit 1";
+    let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
+    checkout.hook(tidy);
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit").shows(expect![[r#"
+        ------- stderr -------
+        error: git refused the commit; carts.yaml could not be put back
+        caused by: carts.yaml was changed
+        caused by: carts.yaml was changed by somebody else meanwhile
+        hint: `git diff` shows what stands
+        [exit status: 20]
+    "#]]);
+    let checkout = Checkout::new(&[("carts.yaml", CARTS), ("orders.yaml", &like_carts("orders"))]);
+    checkout.hook(tidy);
+    checkout.tidegate("shift carts orders -f . --weights 80/20 --commit").shows(expect![[r#"
+        virtualservice.networking.istio.io/carts   shifted: old 100 -> 80, new 0 -> 20  (carts.yaml)
+        virtualservice.networking.istio.io/orders  refused: git refused the commit; carts.yaml could not be put back
+        virtualservice.networking.istio.io/carts   not undone: git refused the commit; carts.yaml could not be put back
+        ------- stderr -------
+        error: 1 of 2 objects refused the change; not all could be put back
+        caused by: carts.yaml was changed
+        hint: `tidegate status carts -f .`; then `tidegate rollback carts -f .`
+        [exit status: 20]
+    "#]]);
+    assert_eq!(checkout.text("orders.yaml"), like_carts("orders"));
+}
