@@ -44,6 +44,8 @@ pub struct Commit {
     pub verb: String,
     /// The first line of its message.
     pub subject: String,
+    /// The full name of the commit that it reverts, or nothing.
+    pub reverts: String,
 }
 
 /// Whether a file is in a work tree, as far as can be told without Git.
@@ -110,7 +112,7 @@ impl Git {
     pub async fn log(&self, files: &[&Path]) -> Result<Vec<Commit>> {
         let (count, format) = (
             MOST_COMMITS.to_string(),
-            format!("--format=%H%x1f%P%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s"),
+            format!("--format=%H%x1f%P%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s%x1f%b"),
         );
         // With `--parents` they are those that changed the files, too.
         let order = ["--topo-order", "--parents", "--no-show-signature", "-z", "-n", &count, &format, "--"];
@@ -120,10 +122,14 @@ impl Git {
         let mut commits = Vec::new();
         // Before the first commit there is no log.
         for record in String::from_utf8_lossy(&ended.stdout).split('\0').filter(|record| !record.is_empty()) {
-            let mut fields = record.splitn(5, '\u{1f}').map(|field| field.trim().to_owned());
+            let mut fields = record.splitn(6, '\u{1f}').map(|field| field.trim().to_owned());
             let mut next = || fields.next().unwrap_or_default();
             let (id, parents) = (next(), next().split_whitespace().map(str::to_owned).collect());
-            commits.push(Commit { id, parents, short: next(), verb: next(), subject: next() });
+            let (short, verb, subject, body) = (next(), next(), next(), next());
+            // As `git revert` writes it.
+            let reverts = body.split("This reverts commit ").nth(1).unwrap_or_default();
+            let reverts = reverts.chars().take_while(char::is_ascii_hexdigit).collect();
+            commits.push(Commit { id, parents, short, verb, subject, reverts });
         }
         Ok(commits)
     }
@@ -160,9 +166,10 @@ impl Git {
         let ended = self.run(&arguments, &paths, Some(message.as_bytes())).await;
         // A hook behind the commit can take all of the time and more; the commit stands, and must not be taken for refused.
         let made = Self { top: self.top.clone(), deadline: Instant::now() + PATIENCE }.head().await;
+        let stands = before.is_some() && made.is_some() && made != before;
         match ended {
-            Ok(ended) if !ended.success && made == before => Err(ended.refusal("git refused the commit")),
-            Err(error) if made == before => Err(error),
+            Ok(ended) if !ended.success && !stands => Err(ended.refusal("git refused the commit")),
+            Err(error) if !stands => Err(error),
             _ => Ok(made.unwrap_or_default()),
         }
     }

@@ -64,12 +64,19 @@ async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Res
     let commits = git.log(&paths).await?;
     let count = commits.len();
     let mut line: Vec<String> = commits.first().map(|newest| newest.id.clone()).into_iter().collect();
-    for commit in commits {
+    for commit in commits.clone() {
         if !line.contains(&commit.id) {
             continue;
         }
         let then = checkout.then(&git, &commit.id, &service.objects).await?;
-        line.extend(came_from(checkout, &git, &commit, service, then.as_deref()).await?);
+        let reverted = commits.iter().find(|one| one.id == commit.reverts);
+        let mut from = Vec::new();
+        for one in reverted.into_iter().chain((commit.parents.len() > 1).then_some(&commit)) {
+            if from.is_empty() {
+                from = came_from(checkout, &git, one, service, then.as_deref()).await?;
+            }
+        }
+        line.extend(if from.is_empty() { commit.parents.clone() } else { from });
         let Some(then) = then else { continue };
         // The name in a template can have blanks.
         let words = commit.verb.strip_prefix("rollback").map(|names| format!("{names} "));
@@ -101,7 +108,8 @@ async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Res
     })
 }
 
-/// The commits before one that count: a merge has the weights from the parents that have the same, if any.
+/// The parents of a commit that have the same weights as `now`: a merge has them from there, and so has a revert, from
+/// before what it reverts.
 async fn came_from(
     checkout: &Checkout,
     git: &Git,
@@ -110,13 +118,13 @@ async fn came_from(
     now: Option<&[Object]>,
 ) -> Result<Vec<String>> {
     let mut same = Vec::new();
-    for parent in commit.parents.iter().filter(|_| commit.parents.len() > 1) {
+    for parent in &commit.parents {
         let then = checkout.then(git, parent, &service.objects).await?;
         if then.as_deref().map(weights) == now.map(weights) {
             same.push(parent.clone());
         }
     }
-    Ok(if same.is_empty() { commit.parents.clone() } else { same })
+    Ok(same)
 }
 
 fn weights(objects: &[Object]) -> Vec<Labelled> {

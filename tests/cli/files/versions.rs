@@ -49,6 +49,16 @@ fn a_merge_has_the_weights_of_the_side_that_moved_them() {
 }
 
 #[test]
+fn what_was_reverted_is_no_way_back() {
+    let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit").succeeds();
+    checkout.tidegate("promote carts -f . --commit").succeeds();
+    checkout.git(&["revert", "--no-edit", "HEAD"]);
+    checkout.tidegate("rollback carts -f . --commit").succeeds();
+    assert_eq!(checkout.text("carts.yaml"), CARTS);
+}
+
+#[test]
 fn what_was_promoted_elsewhere_is_not_promoted_back() {
     let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
     checkout.tidegate("promote carts -f . --commit").succeeds();
@@ -81,8 +91,8 @@ fn weights_that_became_values_keep_their_history() {
 #[test]
 fn a_commit_that_was_made_stands_though_a_hook_behind_it_takes_too_long() {
     let checkout = Checkout::new(&[("carts.yaml", CARTS)]);
-    checkout.hook_at("post-commit", "exec sleep 5");
-    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 2s").succeeds();
+    checkout.hook_at("post-commit", "exec sleep 9");
+    checkout.tidegate("shift carts -f . --weights 80/20 --commit --timeout 4s").succeeds();
     assert_eq!(checkout.status(), "");
     assert_eq!(checkout.git(&["log", "--format=%s"]), "Shift carts to old 80, new 20\nBegin\n");
 }
