@@ -12,7 +12,7 @@ use crate::core::host::ServiceRef;
 use crate::core::plan::{Author, Change, Intent};
 use crate::core::route::Action;
 use crate::core::select::Service;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::exec::{Outcome, Planned};
 use crate::files::{self, Checkout, Edit, Git, STDIN, Written};
 use crate::settings::Settings;
@@ -189,13 +189,25 @@ impl Manifests {
             match git.commit(&self.edits, &verb, &message).await {
                 Ok(commit) => self.made = Some(format!("committed {commit}: {}\n", message.lines().next().unwrap_or_default())),
                 Err(error) => {
-                    written = files::put_back(&self.edits);
-                    if written.iter().all(|one| matches!(one, Written::Undone)) {
-                        let are = if self.edits.len() == 1 { "is" } else { "are" };
-                        let message = format!("{}; {} {are} as before", error.message, self.names().join(", "));
-                        let error = Error { message, ..error };
-                        written = self.edits.iter().map(|_| Written::Refused(error.clone())).collect();
-                    }
+                    let back = files::put_back(&self.edits);
+                    let stuck = self.edits.iter().zip(&back).filter(|(_, one)| !matches!(one, Written::Undone));
+                    let stuck: Vec<&str> = stuck.map(|(edit, _)| edit.name.as_str()).collect();
+                    let stands = match (stuck.is_empty(), self.edits.len()) {
+                        (true, 1) => format!("{} is as before", self.edits[0].name),
+                        (true, _) => format!("{} are as before", self.names().join(", ")),
+                        (false, _) => format!("{} could not be put back", stuck.join(", ")),
+                    };
+                    let message = format!("{}; {stands}", error.message);
+                    // A hook that changes a file, and then refuses it, leaves the new weights in it.
+                    let told = |back: Written| match back {
+                        Written::Stuck(why) => Written::Stuck(
+                            Error { message: message.clone(), kind: Kind::RollbackFailed, ..error.clone() }
+                                .caused_by(why.message)
+                                .hint("`git diff` shows what stands"),
+                        ),
+                        _ => Written::Refused(Error { message: message.clone(), ..error.clone() }),
+                    };
+                    written = back.into_iter().map(told).collect();
                 }
             }
             context.journal.edited(Vec::new());

@@ -241,13 +241,21 @@ fn reported(service: &Service, change: &Change, outcome: &Outcome) -> Reported {
 
 /// What failed as a whole: the refusal of one object, or of one among several.
 fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str) -> Option<Error> {
-    let refusals: Vec<(&Service, &Change, &Error)> = all
+    let mut refusals: Vec<(&Service, &Change, &Error)> = all
         .iter()
         .filter_map(|(service, change, outcome)| match outcome {
             Outcome::Refused(error) | Outcome::Unknown(error) => Some((*service, *change, error)),
             _ => None,
         })
         .collect();
+    // A commit can be refused after all was written.
+    let written = refusals.is_empty();
+    if written {
+        refusals.extend(all.iter().filter_map(|(service, change, outcome)| match outcome {
+            Outcome::Stuck(error) => Some((*service, *change, error)),
+            _ => None,
+        }));
+    }
     let (service, change, first) = *refusals.first()?;
     let stuck: Vec<&str> = all
         .iter()
@@ -277,7 +285,7 @@ fn failure(all: &[(&Service, &Change, &Outcome)], intent: &Intent, cluster: &str
         error.kind = Kind::RollbackFailed;
         error.hints = stuck.iter().map(|typed| format!("`tidegate status {typed}`; then `tidegate rollback {typed}`")).collect();
     }
-    if intent.verb() == "rollback" && error.kind != Kind::Conflict {
+    if intent.verb() == "rollback" && error.kind != Kind::Conflict && !written {
         let now = change.moves.iter().map(|one| ui::weights_of(&one.before)).collect::<Vec<_>>().join("; ");
         let are = if unknown { "were" } else { "are still" };
         error.message = format!("rollback failed: {}; weights {are} {now}", error.message);

@@ -20,6 +20,8 @@ pub struct Past<'a> {
     service: &'a Service,
     /// Whether a version was seen that stands as the manifests do now.
     present: bool,
+    /// Whether the oldest of those versions was made by a rollback.
+    undone: bool,
     /// Whether the weights were between two sides before they became what they are.
     moved: bool,
     /// Where to go back to, unless an older version says that it was left for good.
@@ -29,7 +31,7 @@ pub struct Past<'a> {
 impl<'a> Past<'a> {
     /// Nothing is known yet.
     pub fn new(service: &'a Service) -> Self {
-        Self { service, present: false, moved: false, back: None }
+        Self { service, present: false, undone: false, moved: false, back: None }
     }
 
     /// Looks at the next older version, which `name` names; `rolled_back` where a rollback made it. Gives the release of
@@ -42,8 +44,12 @@ impl<'a> Past<'a> {
             self.service.objects.iter().zip(objects).map(|(now, then)| release(now, then, name)).collect();
         let same = releases.iter().all(|(release, gone)| gone.is_none() && release.before.is_empty());
         if same && self.back.is_none() && !self.moved {
-            self.present = true;
-            return Ok(rolled_back.then(|| self.undone()));
+            (self.present, self.undone) = (true, rolled_back);
+            return Ok(None);
+        }
+        // Of two objects with one name a rollback moves the one that stood otherwise before.
+        if self.undone {
+            return Ok(Some(self.undone()));
         }
         if !settled(objects) {
             self.moved = true;
@@ -76,7 +82,8 @@ impl<'a> Past<'a> {
 
     /// When there are no older versions.
     pub fn end(self) -> Option<Vec<Release>> {
-        self.back
+        let undone = self.undone.then(|| self.undone());
+        undone.or(self.back)
     }
 
     /// What is not committed stands as it did before the newest commit: it is the way back from there, or a way there anew.

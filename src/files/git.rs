@@ -35,13 +35,17 @@ pub struct Git {
 #[derive(Clone, Debug)]
 pub struct Commit {
     /// Its full name.
-    id: String,
+    pub id: String,
+    /// The full names of those before it, several where it is a merge.
+    pub parents: Vec<String>,
     /// Its short name.
     pub short: String,
     /// The command of ours that made it, where it says so.
     pub verb: String,
     /// The first line of its message.
     pub subject: String,
+    /// The full name of the commit that it reverts, or nothing.
+    pub reverts: String,
 }
 
 /// Whether a file is in a work tree, as far as can be told without Git.
@@ -101,22 +105,31 @@ impl Git {
         })
     }
 
-    /// The commits that changed the files, newest first.
+    /// The commits that changed the files, each before its parents.
     ///
     /// # Errors
     /// `Failed` where Git refuses.
     pub async fn log(&self, files: &[&Path]) -> Result<Vec<Commit>> {
-        let (count, format) =
-            (MOST_COMMITS.to_string(), format!("--format=%H%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s"));
-        let arguments = ["--literal-pathspecs", "log", "-z", "-n", &count, &format, "--"];
+        let (count, format) = (
+            MOST_COMMITS.to_string(),
+            format!("--format=%H%x1f%P%x1f%h%x1f%(trailers:key={TRAILER},valueonly,separator=%x20)%x1f%s%x1f%b"),
+        );
+        // With `--parents` they are those that changed the files, too.
+        let order = ["--topo-order", "--parents", "--no-show-signature", "-z", "-n", &count, &format, "--"];
+        let arguments = [&["--literal-pathspecs", "log"], order.as_slice()].concat();
         let files: Vec<&OsStr> = files.iter().map(|path| path.as_os_str()).collect();
         let ended = self.run(&arguments, &files, None).await?;
         let mut commits = Vec::new();
         // Before the first commit there is no log.
         for record in String::from_utf8_lossy(&ended.stdout).split('\0').filter(|record| !record.is_empty()) {
-            let mut fields = record.splitn(4, '\u{1f}').map(|field| field.trim().to_owned());
+            let mut fields = record.splitn(6, '\u{1f}').map(|field| field.trim().to_owned());
             let mut next = || fields.next().unwrap_or_default();
-            commits.push(Commit { id: next(), short: next(), verb: next(), subject: next() });
+            let (id, parents) = (next(), next().split_whitespace().map(str::to_owned).collect());
+            let (short, verb, subject, body) = (next(), next(), next(), next());
+            // As `git revert` writes it.
+            let reverts = body.split("This reverts commit ").nth(1).unwrap_or_default();
+            let reverts = reverts.chars().take_while(char::is_ascii_hexdigit).collect();
+            commits.push(Commit { id, parents, short, verb, subject, reverts });
         }
         Ok(commits)
     }
@@ -125,9 +138,9 @@ impl Git {
     ///
     /// # Errors
     /// `Failed` where Git cannot be run.
-    pub async fn text(&self, commit: &Commit, path: &Path) -> Result<Option<String>> {
+    pub async fn text(&self, commit: &str, path: &Path) -> Result<Option<String>> {
         let Ok(below) = path.strip_prefix(&self.top) else { return Ok(None) };
-        let mut name = OsString::from(format!("{}:", commit.id));
+        let mut name = OsString::from(format!("{commit}:"));
         name.push(below);
         let ended = self.run(&["cat-file", "blob"], &[&name], None).await?;
         Ok(if ended.success { String::from_utf8(ended.stdout).ok() } else { None })
@@ -149,12 +162,32 @@ impl Git {
         let paths: Vec<&OsStr> = files.iter().filter_map(|edit| Some(edit.path.as_ref()?.as_os_str())).collect();
         let message = format!("{message}\n{TRAILER}: {verb}\n");
         let arguments = ["--literal-pathspecs", "commit", "--quiet", "--only", "--file=-", "--"];
-        let ended = self.run(&arguments, &paths, Some(message.as_bytes())).await?;
-        if !ended.success {
-            return Err(ended.refusal("git refused the commit"));
+        let before = self.head().await;
+        let ended = self.run(&arguments, &paths, Some(message.as_bytes())).await;
+        // A hook behind the commit can take all of the time and more; the commit stands, and must not be taken for refused.
+        let made = Self { top: self.top.clone(), deadline: Instant::now() + PATIENCE }.head().await;
+        let stands = before.is_some() && made.is_some() && made != before;
+        match ended {
+            Ok(ended) if !ended.success && !stands => Err(ended.refusal("git refused the commit")),
+            Err(error) if !stands => Err(error),
+            _ => Ok(made.unwrap_or_default()),
         }
-        let name = self.ask(&["rev-parse", "--short", "HEAD"], &[]).await?.stdout;
-        Ok(String::from_utf8_lossy(&name).trim().to_owned())
+    }
+
+    /// The short name of the newest commit; none before the first.
+    async fn head(&self) -> Option<String> {
+        let name = self.ask(&["rev-parse", "--short", "HEAD"], &[]).await.ok()?.stdout;
+        Some(String::from_utf8_lossy(&name).trim().to_owned())
+    }
+
+    /// The commit that gave a file the name that it has; none where it was always called so.
+    ///
+    /// # Errors
+    /// `Failed` where Git refuses.
+    pub async fn renamed(&self, path: &Path) -> Result<Option<String>> {
+        let arguments = ["log", "--no-show-signature", "--follow", "--diff-filter=R", "-n1", "--format=%h", "--"];
+        let told = self.ask(&arguments, &[path.as_os_str()]).await?.stdout;
+        Ok(Some(String::from_utf8_lossy(&told).trim().to_owned()).filter(|name| !name.is_empty()))
     }
 
     /// What Git says, which must be willing to say it.

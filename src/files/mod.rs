@@ -163,17 +163,21 @@ impl Checkout {
     ///
     /// # Errors
     /// `Failed` where Git cannot be run.
-    pub async fn then(&self, git: &Git, commit: &Commit, objects: &[Object]) -> Result<Option<Vec<Object>>> {
+    pub async fn then(&self, git: &Git, commit: &str, objects: &[Object]) -> Result<Option<Vec<Object>>> {
         let mut found = Vec::new();
         for now in objects {
             let mut texts = Vec::new();
             for path in self.paths(now) {
-                let Some(text) = git.text(commit, path).await? else { return Ok(None) };
-                texts.push(text);
+                match git.text(commit, path).await? {
+                    Some(text) => texts.push(text),
+                    None if texts.is_empty() => return Ok(None),
+                    // Before there were values the weights stood in the manifest itself.
+                    None => {}
+                }
             }
             let Some(text) = texts.first() else { return Ok(None) };
             let Ok(manifest) = Manifest::read(text, texts.get(1).map(String::as_str)) else { return Ok(None) };
-            let origin = || Origin { file: commit.short.clone(), line: 0, place: (0, 0) };
+            let origin = || Origin { file: commit.to_owned(), line: 0, place: (0, 0) };
             let mut then =
                 manifest.virtual_services().iter().map(|held| object(&held.value, self.namespace.as_deref(), origin()));
             let Some(then) = then.find(|then| (&then.namespace, &then.name) == (&now.namespace, &now.name)) else {

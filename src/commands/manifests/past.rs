@@ -1,9 +1,11 @@
 //! The release of a service, as the versions of its files in Git tell it.
 
 use crate::commands::Context;
+use crate::core::object::Object;
 use crate::core::past::Past;
 use crate::core::plan::Intent;
-use crate::core::release::{Phase, Release};
+use crate::core::release::{Labelled, Phase, Release};
+use crate::core::route::Route;
 use crate::core::select::Service;
 use crate::error::{Error, Result};
 use crate::files::{self, Checkout, Commit, Git, MOST_COMMITS};
@@ -61,11 +63,25 @@ async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Res
     let mut back = None;
     let commits = git.log(&paths).await?;
     let count = commits.len();
-    for commit in commits {
-        let Some(then) = checkout.then(&git, &commit, &service.objects).await? else { continue };
-        let mut words = commit.verb.split_whitespace();
-        let rolled_back =
-            words.next() == Some("rollback") && words.any(|name| service.objects.iter().any(|object| object.name == name));
+    let mut line: Vec<String> = commits.first().map(|newest| newest.id.clone()).into_iter().collect();
+    for commit in commits.clone() {
+        if !line.contains(&commit.id) {
+            continue;
+        }
+        let then = checkout.then(&git, &commit.id, &service.objects).await?;
+        let reverted = commits.iter().find(|one| one.id == commit.reverts);
+        let mut from = Vec::new();
+        for one in reverted.into_iter().chain((commit.parents.len() > 1).then_some(&commit)) {
+            if from.is_empty() {
+                from = came_from(checkout, &git, one, service, then.as_deref()).await?;
+            }
+        }
+        line.extend(if from.is_empty() { commit.parents.clone() } else { from });
+        let Some(then) = then else { continue };
+        // The name in a template can have blanks.
+        let words = commit.verb.strip_prefix("rollback").map(|names| format!("{names} "));
+        let named = |words: String| service.objects.iter().any(|object| words.contains(&format!(" {} ", object.name)));
+        let rolled_back = words.is_some_and(named);
         let releases = past.look(&then, &commit.short, rolled_back)?;
         let leads = past.leads();
         if let Some(releases) = releases {
@@ -76,13 +92,41 @@ async fn known(checkout: &Checkout, service: &Service, deadline: Instant) -> Res
             back = Some(commit);
         }
     }
+    let ended = past.end();
+    let mut moved = None;
+    for path in paths.iter().filter(|_| ended.is_none()) {
+        moved = moved.or(git.renamed(path).await?.map(|commit| format!("{} has its name from {commit}", files::near(path))));
+    }
     let none = || format!("in none of {count} commits everything goes to another destination");
-    Ok(match past.end() {
+    Ok(match ended {
         Some(releases) => Known::Releases(releases, back),
         None if git.is_shallow().await? => {
             Known::Part(format!("the clone has {count} of the file's commits (`git fetch --unshallow` gets all of them)"))
         }
         None if count >= MOST_COMMITS => Known::Part(none()),
-        None => Known::Nothing(none()),
+        None => moved.map_or_else(|| Known::Nothing(none()), Known::Part),
     })
+}
+
+/// The parents of a commit that have the same weights as `now`: a merge has them from there, and so has a revert, from
+/// before what it reverts.
+async fn came_from(
+    checkout: &Checkout,
+    git: &Git,
+    commit: &Commit,
+    service: &Service,
+    now: Option<&[Object]>,
+) -> Result<Vec<String>> {
+    let mut same = Vec::new();
+    for parent in &commit.parents {
+        let then = checkout.then(git, parent, &service.objects).await?;
+        if then.as_deref().map(weights) == now.map(weights) {
+            same.push(parent.clone());
+        }
+    }
+    Ok(same)
+}
+
+fn weights(objects: &[Object]) -> Vec<Labelled> {
+    objects.iter().flat_map(|object| &object.routes).map(Route::weights).collect()
 }

@@ -55,8 +55,16 @@ fn a_release_lies_between_settled_versions() {
 #[test]
 fn a_rollback_says_so_by_itself() {
     let service = service(two(100, 0));
-    let releases = Past::new(&service).look(&[object(two(100, 0))], "1a2b3c4", true).expect("certain");
-    assert_eq!(releases.map(|releases| releases[0].phase), Some(Phase::Undone));
+    let phase = |versions: &[(Value, bool)]| {
+        let mut past = Past::new(&service);
+        let look =
+            |(version, undone): &(Value, bool)| past.look(&[object(version.clone())], "1a2b3c4", *undone).expect("certain");
+        versions.iter().find_map(look).or_else(|| past.end()).map(|releases| releases[0].phase)
+    };
+    assert_eq!(phase(&[(two(100, 0), true)]), Some(Phase::Undone));
+    assert_eq!(phase(&[(two(100, 0), true), (two(0, 100), false)]), Some(Phase::Undone));
+    // It moved another object of the same name.
+    assert_eq!(phase(&[(two(100, 0), true), (two(100, 0), false), (two(0, 100), false)]), Some(Phase::Complete));
 }
 
 #[test]

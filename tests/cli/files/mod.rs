@@ -4,6 +4,7 @@ mod chart;
 mod git;
 mod refused;
 mod several;
+mod versions;
 
 use crate::support::*;
 use std::fs;
@@ -67,9 +68,15 @@ impl Checkout {
 
     /// Has `script` run before each commit.
     pub fn hook(&self, script: &str) {
+        self.hook_at("pre-commit", script);
+    }
+
+    /// Has `script` run at some point of a commit.
+    pub fn hook_at(&self, point: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt as _;
-        self.write(".git/hooks/pre-commit", &format!("#!/bin/sh\n{script}\n"));
-        fs::set_permissions(self.path(".git/hooks/pre-commit"), fs::Permissions::from_mode(0o755)).expect("a mode");
+        let name = format!(".git/hooks/{point}");
+        self.write(&name, &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(self.path(&name), fs::Permissions::from_mode(0o755)).expect("a mode");
     }
 
     /// What differs from the commit, in short.
