@@ -483,7 +483,8 @@ Or move the traffic in a checkout, and let the operator follow:
 Nothing but the weights' bytes changes, and all files are edited or none. Of
 several objects for one service, as in overlays, `-f` or `-n` chooses. What a
 Helm template takes from the values is edited there: those of its chart, or
---values FILE. Weights that a template computes are refused.
+--values FILE, which a chart within another one needs. Weights that a template
+computes are refused.
 
 In a work tree, files with changes that are not committed are left alone, unless
 with --allow-dirty. --commit commits exactly what was edited. The history is

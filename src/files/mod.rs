@@ -118,9 +118,11 @@ impl Checkout {
         Ok(())
     }
 
-    /// The values of the chart that a template is in: those beside the nearest `Chart.yaml` above it.
+    /// The values of the chart that a template is in: those beside the nearest `Chart.yaml` above it. A chart within
+    /// another one has none that count for certain: the outer one's go before them.
     fn values_of(&mut self, template: Option<&Path>) -> Result<Option<usize>> {
-        let Some(path) = template.and_then(chart_of).map(|chart| chart.join("values.yaml")).filter(|path| path.is_file()) else {
+        let chart = template.and_then(chart_of).filter(|chart| chart_of(chart).is_none());
+        let Some(path) = chart.map(|chart| chart.join("values.yaml")).filter(|path| path.is_file()) else {
             return Ok(None);
         };
         if let Some(known) = self.values.iter().position(|values| values.path.as_ref() == Some(&path)) {

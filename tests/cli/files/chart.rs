@@ -119,3 +119,20 @@ fn what_cannot_be_followed_is_refused() {
         [exit status: 5]
     "#]]);
 }
+
+#[test]
+fn the_values_of_a_chart_within_another_do_not_count_by_themselves() {
+    let checkout = Checkout::new(&[
+        ("chart/Chart.yaml", "name: shop\n"),
+        ("chart/values.yaml", "inner: {orders: {old: 100, new: 0}}\n"),
+        ("chart/charts/inner/Chart.yaml", "name: inner\n"),
+        ("chart/charts/inner/values.yaml", VALUES),
+        ("chart/charts/inner/templates/orders.yaml", &template("orders", "orders")),
+    ]);
+    let output = checkout.tidegate("shift orders -f chart --weights 80/20").run();
+    assert_eq!(output.status, Some(5), "{output}");
+    assert_eq!(checkout.git(&["status", "--porcelain"]), "");
+    // Who names them knows that they do.
+    checkout.tidegate("shift orders -f chart --values chart/charts/inner/values.yaml --weights 80/20").succeeds();
+    assert_eq!(checkout.git(&["diff", "--name-only"]), "chart/charts/inner/values.yaml\n");
+}
