@@ -6,7 +6,6 @@ use crate::cli::{Format, Lint};
 use crate::core::gate::recognise::Kind;
 use crate::core::lint::{Finding, Options, Severity};
 use crate::error::{self, Error, Result};
-use crate::sorted;
 use crate::ui::{data, printable};
 use serde::{Deserialize as _, Serialize};
 use std::path::{Path, PathBuf};
@@ -88,24 +87,9 @@ fn by_name(path: &Path) -> Option<Kind> {
     NAMES.into_iter().find(|kind| path.file_name().is_some_and(|name| name == kind.name()))
 }
 
-/// The gate files in a directory and those below it, by name. Hidden directories and links are left out.
+/// The gate files in a directory and those below it, by name.
 fn within(directory: &Path) -> Result<Vec<File>> {
-    let mut files = Vec::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(next) = left.pop() {
-        let cannot = |error: std::io::Error| Error::usage(format!("cannot read {}", next.display())).caused_by(error.to_string());
-        for entry in std::fs::read_dir(&next).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?;
-            let (path, kind) = (entry.path(), entry.file_type().map_err(cannot)?);
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            if kind.is_dir() && !hidden {
-                left.push(path);
-            } else if kind.is_file() && entry.metadata().is_ok_and(|about| about.len() <= LARGEST) {
-                files.extend(gate(path));
-            }
-        }
-    }
-    sorted::by(&mut files, |one, other| one.path.cmp(&other.path));
+    let files: Vec<File> = crate::files::within(directory)?.into_iter().filter_map(gate).collect();
     match files.is_empty() {
         true => Err(Error::usage(format!("there is no gate file in {}", directory.display()))
             .hint("`tidegate help gates` says which there are")),
@@ -116,6 +100,7 @@ fn within(directory: &Path) -> Result<Vec<File>> {
 fn gate(path: PathBuf) -> Option<File> {
     let known = ["json", "yaml", "yml"];
     path.extension().filter(|extension| known.iter().any(|one| extension.eq_ignore_ascii_case(one)))?;
+    path.metadata().ok().filter(|about| about.len() <= LARGEST)?;
     let text = std::fs::read_to_string(&path).ok()?;
     let kind = Kind::of(&text).or_else(|| by_name(&path))?;
     Some(File { path, kind, text })

@@ -8,6 +8,7 @@ mod write;
 
 pub use edit::Edit;
 pub use git::{Commit, Git, MOST_COMMITS};
+pub use walk::within;
 pub use write::{Written, put_back, write};
 
 use crate::core::check::Rules;
@@ -79,7 +80,7 @@ impl Checkout {
                 checkout.add(source, values.is_some()).map_err(|error| at(&name, error))?;
                 continue;
             }
-            for path in walk::within(path)? {
+            for path in within(path)? {
                 match text_of(&path) {
                     Ok(source) if Manifest::may_hold(&source.text) => {
                         let (name, text) = (source.name.clone(), source.text.clone());
